@@ -1,0 +1,1 @@
+"""The nouns of the workbench, in plain Python and NumPy."""

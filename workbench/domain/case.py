@@ -1,0 +1,183 @@
+"""Cases and the jobs that run on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from workbench.domain.provenance import Provenance
+from workbench.domain.segmentation import Measurements
+from workbench.domain.volume import CtReport, Series
+
+
+class CaseState(StrEnum):
+    """Where a case is on its way."""
+
+    READING = "reading"
+    CHOOSING = "choosing"
+    READY = "ready"
+
+
+class Source(StrEnum):
+    """How a case's volume came here."""
+
+    UPLOAD = "upload"
+    DEMO = "demo"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Who is asking: the owner of what they make. The API key reaches everyone's cases."""
+
+    owner: str
+    reaches_all: bool = False
+
+    def may_reach(self, owner: str) -> bool:
+        """Whether something of `owner` is theirs to see."""
+        return self.reaches_all or self.owner == owner
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationRecord:
+    """What is kept of a segmentation beside its label array. Label ids; `asked` is None for everything.
+
+    `revision` counts up with each new mask of the case.
+    """
+
+    asked: tuple[int, ...] | None
+    not_found: tuple[int, ...]
+    warnings: tuple[str, ...]
+    provenance: Provenance
+    revision: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as stored with the case."""
+        return {
+            "asked": None if self.asked is None else list(self.asked),
+            "not_found": list(self.not_found),
+            "warnings": list(self.warnings),
+            "provenance": self.provenance.to_json(),
+            "revision": self.revision,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` wrote."""
+        return cls(
+            asked=None if stored["asked"] is None else tuple(stored["asked"]),
+            not_found=tuple(stored["not_found"]),
+            warnings=tuple(stored["warnings"]),
+            provenance=Provenance.from_json(stored["provenance"]),
+            revision=stored["revision"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """A CT and everything made from it. Arrays lie in files beside it, never in here.
+
+    `affine_ras_mm` is row by row, 16 numbers; None, like `report` and `provenance`, until the volume is read.
+    """
+
+    id: str
+    owner: str
+    created_at: str
+    source: Source
+    state: CaseState
+    series: tuple[Series, ...] = ()
+    series_number: int | None = None
+    report: CtReport | None = None
+    provenance: Provenance | None = None
+    affine_ras_mm: tuple[float, ...] | None = None
+    segmentation: SegmentationRecord | None = None
+    measurements: Measurements | None = None
+    job_id: str | None = None
+
+    @property
+    def revision(self) -> int:
+        """0 without a mask; counts up with each one."""
+        return self.segmentation.revision if self.segmentation else 0
+
+    @property
+    def is_mock(self) -> bool:
+        """Whether the volume or the mask on it is invented."""
+        made = self.segmentation.provenance if self.segmentation else self.provenance
+        return made is not None and made.is_mock
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields replaced."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as stored."""
+        return {
+            "id": self.id,
+            "owner": self.owner,
+            "created_at": self.created_at,
+            "source": str(self.source),
+            "state": str(self.state),
+            "series": [asdict(each) for each in self.series],
+            "series_number": self.series_number,
+            "report": self.report.to_json() if self.report else None,
+            "provenance": self.provenance.to_json() if self.provenance else None,
+            "affine_ras_mm": list(self.affine_ras_mm) if self.affine_ras_mm else None,
+            "segmentation": self.segmentation.to_json() if self.segmentation else None,
+            "measurements": self.measurements.to_json() if self.measurements else None,
+            "job_id": self.job_id,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` wrote."""
+        return cls(
+            id=stored["id"],
+            owner=stored["owner"],
+            created_at=stored["created_at"],
+            source=Source(stored["source"]),
+            state=CaseState(stored["state"]),
+            series=tuple(_series(each) for each in stored["series"]),
+            series_number=stored["series_number"],
+            report=CtReport.from_json(stored["report"]) if stored["report"] else None,
+            provenance=Provenance.from_json(stored["provenance"]) if stored["provenance"] else None,
+            affine_ras_mm=tuple(stored["affine_ras_mm"]) if stored["affine_ras_mm"] else None,
+            segmentation=SegmentationRecord.from_json(stored["segmentation"]) if stored["segmentation"] else None,
+            measurements=Measurements.from_json(stored["measurements"]) if stored["measurements"] else None,
+            job_id=stored["job_id"],
+        )
+
+
+def _series(stored: Mapping[str, Any]) -> Series:
+    kept: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in stored.items()}
+    return Series(**kept)
+
+
+class JobState(StrEnum):
+    """Where a job is on its way."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A job as it stands now. `fraction` runs 0..1 over the present stage; `elapsed_s` is since its start."""
+
+    id: str
+    kind: str
+    case_id: str
+    state: JobState
+    stage: str
+    fraction: float | None
+    elapsed_s: float
+    error: str | None = None
+    hint: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self.state is JobState.RUNNING

@@ -1,0 +1,112 @@
+"""The four services, the states they can be in, and the one table that says who answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from workbench.domain.provenance import Result
+from workbench.domain.segmentation import Segmentation, SegmentationRequest
+
+
+class Service(StrEnum):
+    """A NIM by the name that the published routes use."""
+
+    VISTA3D = "vista3d"
+    MAISI = "maisi"
+    VILA_M3 = "vila_m3"
+    LLM = "llm"
+
+    @property
+    def display_name(self) -> str:
+        """As people write it."""
+        return {"vista3d": "VISTA-3D", "maisi": "MAISI", "vila_m3": "VILA-M3", "llm": "Llama-3"}[self.value]
+
+
+class State(StrEnum):
+    """What the panel shows for a service."""
+
+    AVAILABLE = "available"
+    CLOUD = "cloud"
+    MOCK = "mock"
+    UNAVAILABLE = "unavailable"
+    STARTING = "starting"
+    DEGRADED = "degraded"
+
+
+class Mode(StrEnum):
+    """`IMAGING_NIM_MODE`."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"
+    MOCK = "mock"
+
+
+class First(StrEnum):
+    """Whom a request asks first."""
+
+    OWN_NIM = "own NIM"
+    HOSTED = "hosted"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """Where a request goes: whom it asks first, and whether a mock stands in when that one cannot be used.
+
+    `reason` says why nobody real is asked, None where somebody is or where the mode is mock.
+    """
+
+    first: First
+    stand_in: bool
+    reason: str | None = None
+
+
+NO_HOSTED_ENDPOINT = "no hosted endpoint"
+HOSTED = frozenset({Service.LLM, Service.VILA_M3})
+
+
+def route(mode: Mode, *, allow_fallback: bool, service: Service) -> Route:
+    """The mode table: the panel, `/nim/status` and every request ask this function."""
+    if mode is Mode.MOCK:
+        return Route(first=First.NOBODY, stand_in=True)
+    if mode is Mode.LOCAL:
+        return Route(first=First.OWN_NIM, stand_in=allow_fallback)
+    if service in HOSTED:
+        return Route(first=First.HOSTED, stand_in=allow_fallback)
+    return Route(first=First.NOBODY, stand_in=allow_fallback, reason=NO_HOSTED_ENDPOINT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NimStatus:
+    """What would answer now, and why. `url` is None where none is asked.
+
+    `state` may be finer than the published four; `published_state` is the one for `/nim/status` and `/health`.
+    """
+
+    service: Service
+    state: State
+    published_state: State
+    url: str | None
+    detail: str
+    model: str | None = None
+    version: str | None = None
+    latency_ms: float | None = None
+
+
+RequestT = TypeVar("RequestT", contravariant=True)
+ResultT = TypeVar("ResultT", bound=Result, covariant=True)
+
+
+class Nim(Protocol[RequestT, ResultT]):
+    """Somebody who answers: a NIM, the hosted catalogue, a mock, or one standing in for the other."""
+
+    def status(self) -> NimStatus:
+        """What would answer a request now. Cached for a few seconds; never raises."""
+
+    def run(self, request: RequestT, /) -> ResultT:
+        """Answer, or raise a `NimError`."""
+
+
+Segmenter = Nim[SegmentationRequest, Segmentation]
