@@ -1,0 +1,1 @@
+"""What a researcher can do, with no idea who is asking."""

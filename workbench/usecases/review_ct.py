@@ -1,0 +1,180 @@
+"""Review a CT: segment it, measure it, follow what runs on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from workbench.cases.jobs import Jobs
+from workbench.cases.store import CaseStore
+from workbench.domain.case import Case, JobView, SegmentationRecord, Visitor
+from workbench.domain.clock import Clock
+from workbench.domain.errors import Cancelled, StateConflict, WorkbenchError
+from workbench.domain.nim import Segmenter
+from workbench.domain.organs import parse_organs
+from workbench.domain.progress import Progress
+from workbench.domain.segmentation import Point, SegmentationRequest
+from workbench.domain.work import RunInWorker
+from workbench.usecases.export_ct import ExportCt
+
+_POLL_S = 0.1
+
+
+class ReviewCt:
+    """What can be done with an open case, for whoever asks."""
+
+    def __init__(
+        self,
+        *,
+        store: CaseStore,
+        jobs: Jobs,
+        segmenter: Segmenter,
+        exports: ExportCt,
+        run_in_worker: RunInWorker,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._segmenter = segmenter
+        self._exports = exports
+        self._run_in_worker = run_in_worker
+        self._clock = clock
+        self._starting = threading.Lock()
+
+    def segment(
+        self,
+        visitor: Visitor,
+        case_id: str,
+        *,
+        asked: Sequence[str | int] | None = None,
+        points: Mapping[str, Sequence[Point]] | None = None,
+    ) -> JobView:
+        """Segment and measure the case's volume; nothing chosen means everything.
+
+        Raises:
+            UnknownOrgan: a name that VISTA-3D does not know or accept.
+            StateConflict: the volume is not read yet, or a job runs on the case already.
+        """
+        return self._start(visitor, case_id, None, asked, points)
+
+    def segment_after(
+        self,
+        visitor: Visitor,
+        case_id: str,
+        reading_id: str,
+        *,
+        asked: Sequence[str | int] | None = None,
+        points: Mapping[str, Sequence[Point]] | None = None,
+    ) -> JobView:
+        """As `segment`, in one job that first waits for the volume to be read; a failed reading fails it."""
+        return self._start(visitor, case_id, reading_id, asked, points)
+
+    def _start(
+        self,
+        visitor: Visitor,
+        case_id: str,
+        reading_id: str | None,
+        asked: Sequence[str | int] | None,
+        points: Mapping[str, Sequence[Point]] | None,
+    ) -> JobView:
+        labels = parse_organs(asked) if asked else None
+        clicks = {parse_organs([name])[0]: tuple(at) for name, at in (points or {}).items()}
+        case = self._store.get(visitor, case_id)
+        if reading_id is None:
+            self._store.files(case)
+
+        def work(progress: Progress) -> None:
+            if reading_id is not None:
+                self._follow(visitor, reading_id, progress)
+            self._segment(visitor, case_id, labels, clicks, progress)
+
+        with self._starting:
+            if reading_id is None and self._jobs.running_on(case_id):
+                raise StateConflict(
+                    "Something is running on this case already.", hint="Wait until it is done, or cancel it."
+                )
+            return self._jobs.start(visitor, "segment", case_id, work)
+
+    def _follow(self, visitor: Visitor, job_id: str, progress: Progress) -> None:
+        """Wait for another job; cancelling this one cancels that one, and its failure is ours."""
+        while (job := self._jobs.wait(visitor, job_id, _POLL_S)).running:
+            try:
+                progress.stage(job.stage, job.fraction)
+            except Cancelled:
+                self._jobs.cancel(visitor, job_id)
+                raise
+        error = self._jobs.error_of(visitor, job_id)
+        if error is not None:
+            raise error
+
+    def case(self, visitor: Visitor, case_id: str) -> Case:
+        """The case, if it is the visitor's."""
+        return self._store.get(visitor, case_id)
+
+    def job(self, visitor: Visitor, job_id: str) -> JobView:
+        """A job as it stands."""
+        return self._jobs.get(visitor, job_id)
+
+    def outcome(self, visitor: Visitor, job: JobView) -> WorkbenchError | None:
+        """The error that a finished job ended with, or None."""
+        return self._jobs.error_of(visitor, job.id)
+
+    def wait(self, visitor: Visitor, job_id: str, timeout_s: float | None = None) -> JobView:
+        """Block until the job ends, or for so many seconds."""
+        return self._jobs.wait(visitor, job_id, timeout_s)
+
+    def job_on(self, visitor: Visitor, case: Case) -> JobView | None:
+        """The job that runs on a case now."""
+        return self._jobs.latest_on(visitor, case.id)
+
+    def cancel(self, visitor: Visitor, job_id: str) -> JobView:
+        """Stop a job."""
+        return self._jobs.cancel(visitor, job_id)
+
+    def delete(self, visitor: Visitor, case_id: str) -> None:
+        """Erase a case, stopping what runs on it."""
+        case = self._store.get(visitor, case_id)
+        self._jobs.cancel_case(case.id)
+        self._store.drop_upload(case.id)
+        self._store.delete(case.id)
+
+    def _segment(
+        self,
+        visitor: Visitor,
+        case_id: str,
+        labels: tuple[int, ...] | None,
+        points: Mapping[int, tuple[Point, ...]],
+        progress: Progress,
+    ) -> None:
+        from workbench.cases.work import measure_case  # noqa: PLC0415 - brings the imaging libraries along
+
+        case = self._store.get(visitor, case_id)
+        volume = self._store.volume(case)
+        progress.stage("sending")
+        segmentation = self._segmenter.run(
+            SegmentationRequest(
+                volume=volume,
+                labels=labels,
+                points=points,
+                image_file=lambda: self._exports.image_file(case, progress),
+                truth=self._store.truth(case),
+                progress=progress,
+            )
+        )
+        progress.stage("measuring")
+        record = SegmentationRecord(
+            asked=segmentation.asked,
+            not_found=segmentation.not_found,
+            warnings=segmentation.warnings,
+            provenance=segmentation.provenance,
+            revision=case.revision + 1,
+        )
+        self._store.write_labels(case, segmentation.labels, record.revision)
+        measured = self._run_in_worker(
+            measure_case,
+            self._store.files(case.with_(segmentation=record)),
+            self._clock.stamp(),
+            progress=progress,
+        )
+        done = self._store.save(case.with_(segmentation=record, measurements=measured))
+        self._store.drop_older(done)

@@ -1,0 +1,34 @@
+"""All a front end is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workbench.cases.store import CaseStore
+from workbench.domain.clock import Clock
+from workbench.usecases.access import Access
+from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.nim_status import NimStatuses
+from workbench.usecases.open_ct import OpenCt
+from workbench.usecases.review_ct import ReviewCt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """The use cases of one process. `close` stops what runs and frees what is held.
+
+    `arrays` is for reading the arrays of cases that a use case handed out; `is_test` asks front ends for a page
+    without motion.
+    """
+
+    opening: OpenCt
+    review: ReviewCt
+    exports: ExportCt
+    nims: NimStatuses
+    access: Access
+    arrays: CaseStore
+    clock: Clock
+    mode: str
+    is_test: bool
+    close: Callable[[], None]
