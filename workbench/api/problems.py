@@ -1,0 +1,84 @@
+"""One table from errors to `application/problem+json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from workbench.domain import errors
+
+_STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
+    (errors.UnknownFormat, 415, "Not a file that is read here"),
+    (errors.UnreadableImage, 400, "The file cannot be read"),
+    (errors.UnsupportedVolume, 422, "Not a usable CT volume"),
+    (errors.TooLarge, 413, "Too large"),
+    (errors.UnknownOrgan, 422, "Unknown structure"),
+    (errors.InvalidRequest, 422, "The request does not fit"),
+    (errors.OutsideInputFolders, 403, "Outside the input folders"),
+    (errors.InputError, 400, "The input cannot be used"),
+    (errors.NimRejected, 502, "The NIM refused the request"),
+    (errors.NimReplyInvalid, 502, "The NIM's answer is unusable"),
+    (errors.NimUnavailable, 503, "The NIM cannot be used"),
+    (errors.NimError, 502, "The NIM failed"),
+    (errors.NotFound, 404, "Not found"),
+    (errors.NotSignedIn, 401, "Not signed in"),
+    (errors.StateConflict, 409, "Not possible now"),
+    (errors.Cancelled, 409, "Cancelled"),
+    (errors.Busy, 429, "Too busy"),
+    (errors.StorageFull, 507, "The disk is full"),
+    (errors.KnowledgeError, 503, "The library cannot answer"),
+    (errors.WorkbenchError, 500, "Something went wrong"),
+)
+
+
+def problem(error: errors.WorkbenchError) -> JSONResponse:
+    """The answer for an error of ours."""
+    status, title = next((status, title) for kind, status, title in _STATUS if isinstance(error, kind))
+    headers = {}
+    if isinstance(error, errors.NimUnavailable) and error.timed_out:
+        status, title = 504, "The NIM did not answer in time"
+    if isinstance(error, errors.Busy):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.NotSignedIn):
+        headers["WWW-Authenticate"] = "Bearer"
+    extra = {"nearest": list(error.nearest)} if isinstance(error, errors.UnknownOrgan) and error.nearest else {}
+    return _answer(status, title, error.message, error.hint, headers, **extra)
+
+
+def register(app: FastAPI) -> None:
+    """Answer every error of the API in the one form."""
+
+    async def ours(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, errors.WorkbenchError)  # noqa: S101 - what it is registered for
+        return problem(error)
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        detail = f"{field or 'The body'}: {first['msg']}."
+        return _answer(422, "The request does not fit", detail, "See /docs for the fields of this route.")
+
+    async def plain(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+        known = {404: "There is nothing at this address.", 405: "This address does not take this method."}
+        return _answer(
+            error.status_code, str(error.detail), known.get(error.status_code, str(error.detail)), None, error.headers
+        )
+
+    app.add_exception_handler(errors.WorkbenchError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+
+
+def _answer(
+    status: int, title: str, detail: str, hint: str | None, headers: Any = None, **extra: object
+) -> JSONResponse:
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
+    if hint:
+        content["hint"] = hint
+    return JSONResponse(content, status_code=status, headers=headers, media_type="application/problem+json")

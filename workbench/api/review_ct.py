@@ -1,0 +1,119 @@
+"""`/nim/vista3d/segment`: a CT goes in, masks and volumes come out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from workbench.api import answers, schemas
+from workbench.api.asking import Asker, finished, is_multipart, json_body, prefers_async, receive_files
+from workbench.domain.case import JobView, Visitor
+from workbench.domain.errors import InvalidRequest
+from workbench.domain.organs import parse_organs
+from workbench.usecases.workbench import Workbench
+
+_DESCRIBED = {
+    "requestBody": {
+        "content": {
+            "application/json": {"schema": schemas.SegmentBody.model_json_schema()},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "target_classes": {"type": "array", "items": {"type": "string"}},
+                        "points": {"type": "string", "description": "JSON, as in the JSON body"},
+                        "series": {"type": "integer"},
+                    },
+                }
+            },
+        }
+    }
+}
+
+
+def build_routes(workbench: Workbench) -> APIRouter:
+    """The routes of this use case."""
+    router = APIRouter(tags=["VISTA-3D"])
+
+    @router.post("/nim/vista3d/segment", response_model=schemas.SegmentAnswer, openapi_extra=_DESCRIBED)
+    async def segment(request: Request, visitor: Asker) -> Response:
+        """Segment a CT with VISTA-3D (or its mock, where the mode table says so) and measure every structure.
+
+        Takes JSON, or a form with the CT in `file`. With `Prefer: respond-async` the answer is 202 and a job.
+        """
+        if is_multipart(request):
+            async with request.form(max_files=20_000, max_fields=1_000) as form:
+                body = _body_of_form(form)
+                _refuse_unknown_structures(body)
+                case = await receive_files(
+                    workbench, visitor, [each for each in form.getlist("file") if not isinstance(each, str)]
+                )
+            case_id = case.id
+            reading: JobView | None = workbench.opening.open_upload(visitor, case, series=body.series)
+        else:
+            body = await json_body(request, schemas.SegmentBody)
+            _refuse_unknown_structures(body)
+            case_id, reading = await run_in_threadpool(_open, workbench, visitor, body)
+        if reading is not None and prefers_async(request):
+            job = workbench.review.segment_after(
+                visitor, case_id, reading.id, asked=body.target_classes, points=body.points
+            )
+            return _accepted(job)
+        if reading is not None:
+            await finished(workbench, visitor, reading)
+        job = await run_in_threadpool(
+            workbench.review.segment, visitor, case_id, asked=body.target_classes, points=body.points
+        )
+        if prefers_async(request):
+            return _accepted(job)
+        await finished(workbench, visitor, job)
+        return JSONResponse(answers.segment_answer(workbench.review.case(visitor, case_id)).model_dump(mode="json"))
+
+    return router
+
+
+def _open(workbench: Workbench, visitor: Visitor, body: schemas.SegmentBody) -> tuple[str, JobView | None]:
+    """The case to segment, and the job that still reads it."""
+    if body.case_id and body.input_path:
+        raise InvalidRequest("Both input_path and case_id are given.", hint="Give one of them.")
+    if body.case_id:
+        return workbench.review.case(visitor, body.case_id).id, None
+    if body.input_path:
+        case, job = workbench.opening.open_path(visitor, body.input_path, series=body.series)
+    else:
+        case, job = workbench.opening.open_demo(visitor)
+    return case.id, job
+
+
+def _body_of_form(form: Any) -> schemas.SegmentBody:
+    """The form's fields in the shape of the JSON body; lists come as repeated fields or separated by commas."""
+    classes = [part.strip() for field in form.getlist("target_classes") for part in str(field).split(",")]
+    series, points = form.get("series"), form.get("points")
+    try:
+        return schemas.SegmentBody(
+            target_classes=[each for each in classes if each] or None,
+            points=json.loads(points) if points else None,
+            series=int(series) if series else None,
+        )
+    except ValueError as error:  # JSON and pydantic errors are ValueErrors too
+        raise InvalidRequest(
+            "A field of the form does not fit: points is JSON, series is a number.",
+            hint="See /docs for the fields of this route.",
+        ) from error
+
+
+def _refuse_unknown_structures(body: schemas.SegmentBody) -> None:
+    """Before anything is read: a wrong name must not cost an upload."""
+    parse_organs(body.target_classes or [])
+    parse_organs(body.points or [])
+
+
+def _accepted(job: JobView) -> JSONResponse:
+    return JSONResponse(
+        answers.job_answer(job).model_dump(mode="json"), status_code=202, headers={"Location": f"/jobs/{job.id}"}
+    )

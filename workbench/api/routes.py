@@ -1,0 +1,49 @@
+"""The app that serves page and REST, with every route joined."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.staticfiles import StaticFiles
+
+from workbench import __version__
+from workbench.api import cases, login, nim_status, problems, review_ct
+from workbench.api.guard import Guard
+from workbench.assets import asset
+from workbench.usecases.workbench import Workbench
+
+_ROOM_FOR_FORM_BYTES = 1 << 20
+
+
+def build_app(workbench: Workbench, *, hosts: Callable[[], frozenset[str] | None]) -> FastAPI:
+    """The REST API; the page is mounted on it later. `hosts` are the names answered to, None for any."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        workbench.close()
+
+    app = FastAPIOffline(
+        title="Imaging Workbench",
+        version=__version__,
+        summary="NVIDIA's medical NIMs for radiology research. Not for clinical decisions.",
+        docs_url="/docs",
+        redoc_url=None,
+        static_url="/assets/docs",
+        lifespan=lifespan,
+        swagger_ui_parameters={"defaultModelsExpandDepth": 0},
+    )
+    problems.register(app)
+    for module in (nim_status, review_ct, cases, login):
+        app.include_router(module.build_routes(workbench))
+    app.mount("/assets/web", StaticFiles(directory=asset("web")), name="web")
+    app.add_middleware(
+        Guard,
+        access=workbench.access,
+        hosts=hosts,
+        max_body_bytes=workbench.opening.limits.max_bytes + _ROOM_FOR_FORM_BYTES,
+    )
+    return app
