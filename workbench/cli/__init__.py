@@ -1,0 +1,98 @@
+"""The command `workbench`. Only the standard library is imported until a command runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from workbench import __version__
+
+_COMMANDS = {
+    "serve": "start the workbench and open it in a browser",
+    "segment": "segment a CT and measure every structure",
+    "config": "show every setting, its value and where it comes from",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 on success, 1 for a failure told in one line, 2 for wrong usage."""
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore", "matplotlib", "pydicom", "nibabel", "PIL", "asyncio", "multipart"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return _run(options)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of every command."""
+    parser = argparse.ArgumentParser(
+        prog="workbench",
+        description="NVIDIA's medical NIMs for radiology research. Not for clinical decisions.",
+    )
+    parser.add_argument("--version", action="version", version=f"workbench {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print JSON on standard output")
+    common.add_argument("--data-dir", metavar="DIR", help="where cases, library and logs are kept")
+    common.add_argument("--mode", choices=("local", "cloud", "mock"), help="who answers (IMAGING_NIM_MODE)")
+    common.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="warning", help="default: warning"
+    )
+    made = {
+        name: commands.add_parser(name, help=text, description=text, parents=[common])
+        for name, text in _COMMANDS.items()
+    }
+    _serve_options(made["serve"])
+    _segment_options(made["segment"])
+    return parser
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default 8524, 0 for a free one)")
+    parser.add_argument("--share", action="store_true", help="also open a public link; needs IMAGING_AUTH")
+    parser.add_argument("--demo", action="store_true", help="mock mode, with the phantom opened")
+    parser.add_argument("--window", action="store_true", help="open in a window of its own")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _segment_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ct", metavar="CT", help="a file, or a folder of DICOM files")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write mask.nii.gz, volumes.csv and volumes.json there")
+    parser.add_argument(
+        "--classes", nargs="+", metavar="NAME", help="structures, such as liver left_kidney; default: everything"
+    )
+    parser.add_argument("--series", type=int, metavar="N", help="which series, where CT holds several")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from workbench.domain.errors import WorkbenchError  # noqa: PLC0415 - a command's imports are its own
+
+    debug = options.log_level == "debug"
+    try:
+        return int(importlib.import_module(f"workbench.cli.{options.command}").run(options))
+    except WorkbenchError as error:
+        if debug:
+            raise
+        return _failed(f"{error.message} {error.hint or ''}".strip())
+    except KeyboardInterrupt:
+        return _failed("stopped")
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        return _failed(f"something unexpected went wrong ({type(error).__name__}); --log-level debug tells more")
+
+
+def _failed(text: str) -> int:
+    one_line = " ".join(text.split())
+    sys.stderr.write(f"workbench: {one_line}\n")
+    return 1

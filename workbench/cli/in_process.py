@@ -1,0 +1,62 @@
+"""Segment in this process, where no workbench runs."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from workbench.api.answers import segment_answer
+from workbench.assemble import assemble
+from workbench.domain.case import JobView
+from workbench.running import owning
+from workbench.settings import Settings
+from workbench.usecases.access import LOCAL
+from workbench.usecases.workbench import Workbench
+
+_LOOK_EVERY_S = 0.1
+
+
+class InProcess:
+    """A workbench for one command; it owns the data folder while it lasts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._held = ExitStack()
+
+    def __enter__(self) -> InProcess:
+        self._held.enter_context(owning(self._settings.data_dir))
+        self._workbench: Workbench = assemble(self._settings).workbench
+        self._held.callback(self._workbench.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def segment(
+        self, files: list[Path], classes: list[str] | None, series: int | None, tell: Callable[..., None]
+    ) -> dict[str, Any]:
+        """Read, segment and measure; returns the published answer."""
+        case, reading = self._workbench.opening.open_files(LOCAL, files, series=series)
+        self._finish(reading, tell)
+        self._finish(self._workbench.review.segment(LOCAL, case.id, asked=classes), tell)
+        return segment_answer(self._workbench.review.case(LOCAL, case.id)).model_dump(mode="json")
+
+    def fetch(self, case_id: str, name: str, target: Path) -> None:
+        """Write one of the case's files."""
+        case = self._workbench.review.case(LOCAL, case_id)
+        if name == "mask.nii.gz":
+            shutil.copyfile(self._workbench.exports.mask_file(case), target)
+        else:
+            target.write_text(self._workbench.exports.tables(case)[name], "utf-8", newline="")
+
+    def _finish(self, job: JobView, tell: Callable[..., None]) -> None:
+        while (job := self._workbench.review.wait(LOCAL, job.id, _LOOK_EVERY_S)).running:
+            tell(job.stage, job.fraction)
+        error = self._workbench.review.outcome(LOCAL, job)
+        if error is not None:
+            logging.getLogger(__name__).debug("the job failed", exc_info=error)
+            raise error

@@ -1,0 +1,104 @@
+"""Segment through the workbench that runs on this machine: the data folder has one owner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from workbench.domain.errors import ConfigurationError, WorkbenchError
+from workbench.running import Running, find
+from workbench.settings import Settings
+
+_LOOK_EVERY_S = 0.2
+
+
+def reachable(settings: Settings) -> Running | None:
+    """The running workbench of this data folder, if it answers."""
+    there = find(settings.data_dir)
+    if there is None:
+        return None
+    try:
+        with _client(there) as client:
+            client.get("/health", timeout=5).raise_for_status()
+    except httpx.HTTPError:
+        return None
+    return there
+
+
+class OverRest:
+    """A running workbench, asked over REST."""
+
+    def __init__(self, there: Running, *, wants_mode: str | None) -> None:
+        self._there = there
+        self._wants_mode = wants_mode
+
+    def __enter__(self) -> OverRest:
+        self._client = _client(self._there)
+        mode = self._asked(self._client.get("/nim/status"))["mode"]
+        if self._wants_mode not in (None, mode):
+            self._client.close()
+            raise ConfigurationError(
+                f"The workbench that owns this data folder runs in mode {mode}.",
+                hint=f"Leave --mode out, stop it, or give another folder with --data-dir to use {self._wants_mode}.",
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def segment(
+        self, files: list[Path], classes: list[str] | None, series: int | None, tell: Callable[..., None]
+    ) -> dict[str, Any]:
+        """Upload, then follow the job; returns the published answer."""
+        tell("uploading", None)
+        fields: dict[str, Any] = {"target_classes": classes or []}
+        if series is not None:
+            fields["series"] = str(series)
+        with ExitStack() as opened:
+            parts = [("file", (path.name, opened.enter_context(path.open("rb")))) for path in files]
+            job = self._asked(
+                self._client.post(
+                    "/nim/vista3d/segment", data=fields, files=parts, headers={"Prefer": "respond-async"}, timeout=None
+                )
+            )
+        case_id, job_id = job["case_id"], job["job_id"]
+        try:
+            while job["state"] == "running":
+                time.sleep(_LOOK_EVERY_S)
+                job = self._asked(self._client.get(f"/jobs/{job_id}"))
+                tell(job["stage"], job["fraction"])
+        except KeyboardInterrupt:
+            self._client.delete(f"/jobs/{job_id}")
+            raise
+        if job["error"]:
+            raise WorkbenchError(job["error"], hint=job["hint"])
+        answer: dict[str, Any] = self._asked(self._client.get(f"/cases/{case_id}"))["segmentation"]
+        return answer
+
+    def fetch(self, case_id: str, name: str, target: Path) -> None:
+        """Write one of the case's files."""
+        with self._client.stream("GET", f"/cases/{case_id}/{name}", timeout=None) as answer:
+            if answer.is_error:
+                answer.read()
+                self._asked(answer)
+            with target.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+
+    @staticmethod
+    def _asked(answer: httpx.Response) -> Any:
+        content = answer.json()
+        if answer.is_error:
+            raise WorkbenchError(content.get("detail", "The workbench refused."), hint=content.get("hint"))
+        return content
+
+
+def _client(there: Running) -> httpx.Client:
+    return httpx.Client(
+        base_url=there.url, headers={"Authorization": f"Bearer {there.token}"}, timeout=60, trust_env=False
+    )
