@@ -1,0 +1,199 @@
+"""Organs of the abdomen of the phantom."""
+
+from __future__ import annotations
+
+from workbench.imaging.phantom.shapes import Bend, Blob, Loft, RingArc, Sheared, Solid, Wave, turned
+from workbench.imaging.phantom.structure import Structure, even, one
+
+
+def abdomen() -> list[Structure]:
+    liver = Blob(
+        centre=(-45, -22, 427),
+        semi=(73, 49, 56),
+        taper=0.46,
+        p=2.4,
+        shears=(Bend(2, 0, 0.50, 1.0), Bend(2, 0, -0.30), Bend(1, 0, -0.70, 1.0), Bend(1, 2, 0.30, 1.0)),
+    )
+    stomach = Blob(
+        centre=(55, -47, 423),
+        semi=(70, 34, 30),
+        turn=turned(("y", -62), ("z", 16)),
+        taper=-0.28,
+        p=2.3,
+        shears=(Bend(2, 0, -0.75),),
+    )
+    spleen = Blob(
+        centre=(98, 20, 437),
+        semi=(43, 33, 16),
+        turn=turned(("y", -70), ("z", -62)),
+        p=2.2,
+        shears=(Bend(2, 0, -0.45), Bend(2, 1, -0.35)),
+    )
+    pancreas = Blob(
+        centre=(28, -7, 392),
+        semi=(47, 12, 14),
+        turn=turned(("y", -17), ("z", 8)),
+        taper=0.3,
+        shears=(Bend(1, 0, 1.15), Bend(2, 0, -0.3)),
+    )
+    return [
+        one("liver", even(112), liver, holds=("hepatic vessel",)),
+        one("hepatic vessel", even(158), *_hepatic_vessels()),
+        one("spleen", even(122), spleen),
+        one(
+            "left kidney",
+            ((0.3, 40), (0.72, 168), (1.0, 196)),
+            Blob(
+                centre=(70, 51, 378),
+                semi=(57, 26, 21),
+                turn=turned(("y", -84), ("z", -35)),
+                p=2.3,
+                shears=(Bend(1, 0, -0.42),),
+            ),
+        ),
+        one(
+            "right kidney",
+            ((0.3, 40), (0.72, 166), (1.0, 194)),
+            Blob(
+                centre=(-67, 51, 356),
+                semi=(54, 25, 20.5),
+                turn=turned(("y", -96), ("z", 35)),
+                p=2.3,
+                shears=(Bend(1, 0, 0.42),),
+            ),
+        ),
+        one(
+            "left adrenal gland",
+            even(76),
+            Blob(
+                centre=(36, 25, 437), semi=(13, 9, 2.6), turn=turned(("y", -80), ("z", 60)), shears=(Bend(2, 1, 0.8),)
+            ),
+        ),
+        one(
+            "right adrenal gland",
+            even(74),
+            Blob(
+                centre=(-38, 38, 432), semi=(12, 8, 2.5), turn=turned(("y", -95), ("z", -65)), shears=(Bend(2, 1, 0.7),)
+            ),
+        ),
+        one(
+            "gallbladder",
+            ((0.9, 10), (1.0, 40)),
+            Blob(centre=(-51, -64, 354), semi=(31, 13, 13), turn=turned(("y", -65), ("z", -20)), taper=0.3),
+        ),
+        one("stomach", ((0.86, 22), (1.0, 70)), stomach),
+        one("pancreas", even(98), pancreas),
+        one(
+            "duodenum",
+            ((0.5, 24), (1.0, 72)),
+            RingArc(
+                centre=(-19, -9, 356), ring=(24, 28), thick=0.38, height=10, angles=(82, 285), turn=turned(("x", 90))
+            ),
+        ),
+        one(
+            "portal vein and splenic vein",
+            even(176),
+            Loft(
+                axis=2,
+                stations=((398, -14, 0, 6.8, 6.8), (406, -14.5, -1, 6.8, 6.8), (413, -15, -2, 6.5, 6.5)),
+                caps=(3, 2),
+            ),
+            Loft(
+                axis=0, stations=((-5.5, 3, 397, 4.6, 4.6), (30, 6.5, 411, 4.4, 4.4), (66, 16, 422, 4, 4)), caps=(1, 2)
+            ),
+        ),
+        *_bowel(),
+    ]
+
+
+def _hepatic_vessels() -> tuple[Solid, ...]:
+    rows = (
+        ((-98, 0, 436, 2.6, 2.6), (-82, -4, 430, 4.0, 4.0), (-58, -12, 424, 4.6, 4.6)),
+        ((-88, 4, 396, 2.4, 2.4), (-72, 0, 402, 3.6, 3.6), (-54, -8, 408, 4.0, 4.0)),
+        ((-98, -20, 410, 2.2, 2.2), (-82, -22, 406, 3.0, 3.0), (-62, -20, 404, 3.4, 3.4)),
+        ((-78, -4, 456, 2.4, 2.4), (-58, -8, 462, 3.4, 3.4), (-40, -14, 464, 4.0, 4.0)),
+    )
+    return tuple(Loft(axis=0, stations=row, caps=(4, 3)) for row in rows)
+
+
+def _bowel() -> list[Structure]:
+    loops: list[Solid] = []
+    organic = (
+        Wave(1, 5.0, (0.055, 0.045), 0.4),
+        Wave(2, 7.0, (0.048, 0.06), 1.1),
+        Wave(0, 6.0, (0.05, 0.05), 2.0),
+    )
+    for layer, (y, width) in enumerate(((-63.0, 36.0), (-40.0, 36.0), (-17.0, 28.0))):
+        pitch = 27.5
+        rows = [188.0 + layer * 7.0 + pitch * row for row in range(4)]
+        rows = rows[1:] if layer == 2 else rows
+        wall = 11.0 - 0.3 * layer
+        for number, z in enumerate(rows):
+            loops.append(Loft(axis=0, stations=((-width, y, z, wall, wall), (width, y, z, wall, wall))))
+            if number + 1 < len(rows):
+                side = 1 if number % 2 == 0 else -1
+                around = (-90.0, 90.0) if side > 0 else (90.0, 270.0)
+                loops.append(
+                    RingArc(
+                        centre=(side * width, y, z + pitch / 2),
+                        ring=(pitch / 2, pitch / 2),
+                        thick=wall / (pitch / 2),
+                        height=wall,
+                        angles=around,
+                        turn=turned(("x", 90)),
+                    )
+                )
+    colon = (
+        Loft(
+            axis=2,
+            stations=(
+                (176, -90, -42, 22, 22),
+                (225, -97, -44, 23, 22),
+                (252, -102, -36, 21, 20),
+                (280, -107, -6, 21, 21),
+                (318, -106, 6, 20, 20),
+            ),
+            caps=(20, 16),
+            clover=0.22,
+            period=31,
+            tilt=(0.1, 0.1),
+        ),
+        Loft(
+            axis=0,
+            stations=(
+                (-98, -38, 330, 16, 16),
+                (-60, -60, 310, 16, 15),
+                (0, -63, 309, 16, 15),
+                (60, -60, 326, 16, 16),
+                (98, -44, 350, 16, 17),
+            ),
+            caps=(12, 12),
+            clover=0.25,
+            period=29,
+        ),
+        Loft(
+            axis=2,
+            stations=(
+                (168, 80, -44, 13, 14),
+                (205, 93, -46, 14, 14),
+                (250, 106, -38, 14, 14),
+                (282, 114, 0, 15, 15),
+                (374, 118, 4, 16, 16),
+            ),
+            caps=(10, 14),
+            clover=0.22,
+            period=27,
+            tilt=(0.1, 0.1),
+        ),
+        Loft(
+            axis=1,
+            stations=((-58, 48, 158, 13, 12), (-32, 19, 156, 13, 13), (10, 12, 158, 13, 13), (54, 3, 166, 13, 13)),
+            caps=(8, 8),
+            clover=0.2,
+            period=24,
+        ),
+    )
+    return [
+        one("small bowel", ((0.55, 28), (1.0, 84)), *(Sheared(solid=loop, shears=organic) for loop in loops)),
+        one("colon", ((0.74, -15), (1.0, 66)), *colon),
+    ]

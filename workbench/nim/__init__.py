@@ -1,0 +1,1 @@
+"""Who answers: the NIMs, and the mocks that stand in for them."""
