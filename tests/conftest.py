@@ -1,0 +1,33 @@
+"""What every test stands on: nobody's own settings, the same examples on every run, a browser that must be there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+OWN_NAMES = ("NVIDIA_API_KEY", "NGC_API_KEY", "WORKBENCH_TEST")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the settings of whoever runs the tests, in this process and in those it starts."""
+    for name in list(os.environ):
+        if name.upper().startswith("IMAGING_") or name in OWN_NAMES:
+            del os.environ[name]
+    os.environ["MPLBACKEND"] = "Agg"
+    # No deadline: a slow machine is no failure. Derandomized: two runs try the same examples.
+    hypothesis_settings.register_profile("workbench", deadline=None, derandomize=True, database=None)
+    hypothesis_settings.load_profile("workbench")
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """The Chromium-like browser to drive; its absence is a failure, as `launch.py test` promises."""
+    found = os.environ.get("WORKBENCH_BROWSER") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "microsoft-edge"))), None
+    )
+    if found is None:
+        pytest.fail("No browser: `python launch.py test` finds or fetches one.")
+    return found
