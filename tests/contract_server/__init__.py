@@ -1,0 +1,7 @@
+"""Local servers that hold to the NIMs' wire contracts, with faults to switch on. Fixtures: no model is inside."""
+
+from tests.contract_server.families import Family, HealthNim
+from tests.contract_server.server import ContractServer
+from tests.contract_server.vista3d import Labeller, Vista3dNim
+
+__all__ = ["ContractServer", "Family", "HealthNim", "Labeller", "Vista3dNim"]

@@ -1,0 +1,38 @@
+"""Run the contract servers by hand: `python -m tests.contract_server --vista3d 8530 --maisi 8531`.
+
+Switch a fault on while it runs: `curl -X PUT localhost:8530/_fixture -d '{"reset": true}'`; off again: `-d '{}'`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import threading
+
+from tests.contract_server import Family, HealthNim, Vista3dNim
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.contract_server", description=__doc__)
+    for name in ("vista3d", "maisi", "vilam3", "llm"):
+        parser.add_argument(f"--{name}", type=int, metavar="PORT")
+    parser.add_argument("--host", default="127.0.0.1")
+    chosen = parser.parse_args()
+    families = {"maisi": Family.MAISI, "vilam3": Family.VILA_M3, "llm": Family.LLM}
+    ended = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: ended.set())
+    with contextlib.ExitStack() as running:
+        if chosen.vista3d is not None:
+            server = running.enter_context(Vista3dNim(host=chosen.host, port=chosen.vista3d))
+            print(f"VISTA-3D fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
+        for name, family in families.items():
+            if (port := getattr(chosen, name)) is not None:
+                server = running.enter_context(HealthNim(family, host=chosen.host, port=port))
+                print(f"{name} fixture (health only) on {server.url}", flush=True)  # noqa: T201 - a command
+        ended.wait()
+
+
+if __name__ == "__main__":
+    main()

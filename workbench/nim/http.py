@@ -1,0 +1,210 @@
+"""HTTP to a NIM. The only module that sees httpx errors; it turns them into the workbench's own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from workbench.domain.errors import NimReplyInvalid, NimUnavailable
+
+LARGEST_SMALL_REPLY = 1 << 20
+
+
+class ConnectionRefused(NimUnavailable):
+    """Nobody listens there: the request surely did not run."""
+
+
+class NoAnswerInTime(NimUnavailable):
+    """It took the request, and did not answer within the time allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A whole answer: status code, headers with lower-case names, body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, None where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class Connection:
+    """One call's socket, so that another thread can hang up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._ended = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember the socket as it is opened (httpcore's `trace` extension)."""
+        if not event.startswith("connection.connect_") or not event.endswith(".complete"):
+            return
+        opened = info["return_value"].get_extra_info("socket")
+        with self._lock:
+            self._socket = opened
+            ended = self._ended
+        if ended:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the call now: whoever reads from the socket is woken, which closing alone would not do."""
+        with self._lock:
+            self._ended = True
+            opened = self._socket
+        if opened is not None:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+
+def new_client() -> httpx.Client:
+    """A client that follows no redirect and reads no proxy setting: a proxy must never carry patient data."""
+    return httpx.Client(trust_env=False, follow_redirects=False)
+
+
+class Line:
+    """Talks to one service at a base URL. `name` is for people, `setting` is the variable that holds the URL."""
+
+    def __init__(self, base_url: str, client: httpx.Client, *, name: str, setting: str, key: str = "") -> None:
+        self.base_url = base_url.rstrip("/")
+        self._client = client
+        self._name = name
+        self._setting = setting
+        self._key = key
+
+    def get(self, path: str, *, within_s: float) -> Reply:
+        """GET a small answer.
+
+        Raises:
+            NimUnavailable: nobody there, no answer in time, or the connection broke.
+            NimReplyInvalid: the answer is no small one.
+        """
+        timeout = httpx.Timeout(within_s)
+        return self._exchange("GET", path, None, timeout, LARGEST_SMALL_REPLY, Connection())
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        connect_s: float,
+        answer_s: float,
+        max_bytes: int,
+        connection: Connection,
+    ) -> Reply:
+        """POST JSON and wait up to `answer_s` for the answer, of at most `max_bytes`.
+
+        Raises:
+            ConnectionRefused: nobody listens there.
+            NoAnswerInTime: connected, and no whole answer within `answer_s`.
+            NimUnavailable: not reached, or the connection broke.
+            NimReplyInvalid: more bytes than allowed.
+        """
+        timeout = httpx.Timeout(answer_s, connect=connect_s)
+        return self._exchange("POST", path, body, timeout, max_bytes, connection)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        timeout: httpx.Timeout,
+        max_bytes: int,
+        connection: Connection,
+    ) -> Reply:
+        headers = {"Accept": "*/*", "Connection": "close"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        start = time.monotonic()
+        try:
+            with self._client.stream(
+                method,
+                self.base_url + path,
+                json=body,
+                headers=headers,
+                timeout=timeout,
+                extensions={"trace": connection.trace},
+            ) as response:
+                content = self._limited(response, max_bytes, start + (timeout.read or 0.0))
+                return Reply(status=response.status_code, headers=dict(response.headers), body=content)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise self._translated(error, timeout) from error
+
+    def _limited(self, response: httpx.Response, max_bytes: int, deadline: float) -> bytes:
+        content = bytearray()
+        for piece in response.iter_bytes():
+            content += piece
+            if len(content) > max_bytes:
+                raise NimReplyInvalid(
+                    f"The answer of {self._name} is larger than anything that fits this request "
+                    f"({max_bytes / 1e6:,.0f} MB)."
+                )
+            # httpx limits the wait for each piece; an answer that trickles must end too.
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("the whole answer took too long", request=response.request)
+        return bytes(content)
+
+    def _translated(self, error: Exception, timeout: httpx.Timeout) -> NimUnavailable | NimReplyInvalid:
+        name, setting = self._name, self._setting
+        if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)):
+            return NimUnavailable(
+                f"The address set for {name} is not one that can be called.",
+                hint=f"{setting} must read like http://host:port.",
+            )
+        if isinstance(error, httpx.ConnectTimeout):
+            return NimUnavailable(
+                f"{name} could not be reached: its machine did not answer within {timeout.connect:g} s.",
+                timed_out=True,
+                hint=f"Check the host in {setting}, and that no firewall stands between.",
+            )
+        if isinstance(error, httpx.TimeoutException):
+            return NoAnswerInTime(
+                f"{name} did not answer within {timeout.read:g} s.",
+                timed_out=True,
+                hint="Its log tells whether it is still working. A smaller volume, or fewer structures, takes less.",
+            )
+        if isinstance(error, httpx.ConnectError):
+            return self._not_connected(error)
+        if isinstance(error, httpx.DecodingError):
+            return NimReplyInvalid(f"The answer of {name} is compressed in a way that cannot be undone.")
+        return NimUnavailable(
+            f"The connection to {name} broke before its answer was complete.",
+            hint="The NIM may have restarted or run out of memory: see its log (docker logs).",
+        )
+
+    def _not_connected(self, error: httpx.ConnectError) -> NimUnavailable:
+        cause = _root(error)
+        if isinstance(cause, socket.gaierror):
+            return NimUnavailable(
+                f"{self._name} could not be reached: the host name in its address is not known here.",
+                hint=f"Check the spelling of the host in {self._setting}.",
+            )
+        if isinstance(cause, ConnectionRefusedError) or "refused" in str(error).lower():
+            return ConnectionRefused(
+                f"{self._name} refused the connection: nothing listens at its address.",
+                hint=f"Start the NIM, or correct {self._setting}. Its start takes several minutes.",
+            )
+        return NimUnavailable(
+            f"{self._name} could not be reached over the network.",
+            hint=f"Check the address in {self._setting}, and http against https.",
+        )
+
+
+def _root(error: BaseException) -> BaseException:
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return error
