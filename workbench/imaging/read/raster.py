@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from workbench.domain.errors import UnreadableImage
@@ -174,7 +174,7 @@ def blocks(raster: Raster) -> Iterator[NDArray[Any]]:
                 f"{' x '.join(map(str, raster.shape))} voxels. It was cut short, or its header is wrong.",
                 hint="Copy or export the file again; an interrupted download is the usual cause.",
             ) from None
-        except (isal_zlib.error, OSError) as error:
+        except (igzip_lib.IsalError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise UnreadableImage(

@@ -43,7 +43,8 @@ def build_report(source: Source, canvas: Canvas, grid: Grid) -> CtReport:
     lowest, highest = canvas.hu_range
     notes = list(source.notes)
     if canvas.lowest < HU_FLOOR:
-        notes.append(f"Padding and values below {_hu(HU_FLOOR)} HU (down to {_hu(canvas.lowest)}) were set to that.")
+        floor = _hu(HU_FLOOR)
+        notes.append(f"Padding and values below {floor} HU (down to {_hu(canvas.lowest)}) were set to {floor} HU.")
     return CtReport(
         file_format=source.file_format,
         description=source.description,
