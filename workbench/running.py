@@ -62,6 +62,6 @@ def find(data_dir: Path) -> Running | None:
     """The workbench that owns the folder, if one left word; it may have died since."""
     try:
         note = json.loads((data_dir / _NOTE).read_text("utf-8"))
-        return Running(url=note["url"], token=note["token"])
-    except (OSError, ValueError, KeyError):
+        return Running(url=str(note["url"]), token=str(note["token"]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from workbench.domain.case import Case, JobView, Visitor
 from workbench.domain.errors import InvalidRequest, NotSignedIn
@@ -52,6 +52,18 @@ async def json_body(request: Request, model: type[BaseModel]) -> Any:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "The body"
         raise InvalidRequest(f"{field}: {first['msg']}.", hint="See /docs for the fields of this route.") from error
+
+
+def series_of(form: FormData) -> int | None:
+    """The number of the series that a form chooses.
+
+    Raises:
+        InvalidRequest: not a number.
+    """
+    series = form.get("series") or None
+    if series is not None and not (isinstance(series, str) and series.isascii() and series.isdecimal()):
+        raise InvalidRequest("The field series is not a number.", hint="GET /cases/{id} lists the series of an upload.")
+    return None if series is None else int(series)
 
 
 async def receive_files(workbench: Workbench, visitor: Visitor, files: Sequence[UploadFile]) -> Case:

@@ -7,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from workbench.api import answers, schemas
-from workbench.api.asking import Asker, receive_files
+from workbench.api.asking import Asker, receive_files, series_of
 from workbench.api.view import build_view_routes
 from workbench.domain.case import Case, Visitor
 from workbench.domain.errors import NotFound
@@ -26,10 +26,9 @@ def build_routes(workbench: Workbench) -> APIRouter:
         """Upload a CT (field `file`, once or often) and read it in the background."""
         async with request.form(max_files=20_000, max_fields=100) as form:
             files = [each for each in form.getlist("file") if not isinstance(each, str)]
-            series = form.get("series")
+            series = series_of(form)
             case = await receive_files(workbench, visitor, files)
-        number = int(series) if isinstance(series, str) and series.isdecimal() else None
-        job = workbench.opening.open_upload(visitor, case, series=number)
+        job = await run_in_threadpool(workbench.opening.open_upload, visitor, case, series=series)
         return schemas.OpenAnswer(case_id=case.id, job_id=job.id)
 
     @router.get("/cases/{case_id}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workbench.api.problems import problem
 from workbench.domain.errors import InvalidRequest, NotSignedIn, OutsideInputFolders, TooLarge, WorkbenchError
 from workbench.usecases.access import VISIT_COOKIE, Access
 
+_LOG = logging.getLogger(__name__)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = ("/login", "/assets/web/", "/favicon.ico")
 
@@ -52,7 +55,31 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._app(scope, self._counted(receive), self._with_visit(scope, headers, send))
+        await self._answer(scope, self._counted(receive), self._with_visit(scope, headers, send))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer; what nobody foresaw is told by its kind only, for its text may hold anything."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            return
+        except WorkbenchError as error:  # raised while a body is received by an app mounted on ours
+            told = error
+        except Exception as error:  # noqa: BLE001 - the boundary of a request: the client must get an answer
+            _LOG.error("a %s request ended with an unexpected %s", scope["method"], type(error).__name__)
+            _LOG.debug("the unexpected error", exc_info=True)
+            told = WorkbenchError(f"Something unexpected went wrong ({type(error).__name__}).")
+        else:
+            return
+        if not begun:
+            await problem(told)(scope, receive, sending)
 
     def _check_host(self, headers: Headers) -> None:
         """A page elsewhere must not reach a loopback server through a name of its own (DNS rebinding)."""
@@ -152,8 +179,3 @@ def parse_cookies(header: str) -> dict[str, str]:
     except CookieError:
         return {}
     return {name: morsel.value for name, morsel in jar.items()}
-
-
-def unexpected(_: object, error: Exception) -> JSONResponse:
-    """The answer for an error that nobody foresaw: its kind only, never its text."""
-    return problem(WorkbenchError(f"Something unexpected went wrong ({type(error).__name__})."))

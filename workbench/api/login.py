@@ -7,7 +7,7 @@ import html
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from workbench.domain.errors import WorkbenchError
+from workbench.domain.errors import Busy, WorkbenchError
 from workbench.usecases.access import LOGIN_COOKIE, LOGIN_LASTS_S
 from workbench.usecases.workbench import Workbench
 
@@ -52,4 +52,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
 def _page(error: WorkbenchError | None = None) -> HTMLResponse:
     said = f"{error.message} {error.hint or ''}" if error else ""
     trouble = f'<p role="alert">{html.escape(said)}</p>' if error else ""
-    return HTMLResponse(_PAGE.replace("{trouble}", trouble), status_code=401 if error else 200)
+    page = _PAGE.replace("{trouble}", trouble)
+    if isinstance(error, Busy):
+        return HTMLResponse(page, status_code=429, headers={"Retry-After": str(error.retry_after_s)})
+    return HTMLResponse(page, status_code=401 if error else 200)

@@ -10,7 +10,15 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from workbench.api import answers, schemas
-from workbench.api.asking import Asker, finished, is_multipart, json_body, prefers_async, receive_files
+from workbench.api.asking import (
+    Asker,
+    finished,
+    is_multipart,
+    json_body,
+    prefers_async,
+    receive_files,
+    series_of,
+)
 from workbench.domain.case import JobView, Visitor
 from workbench.domain.errors import InvalidRequest
 from workbench.domain.organs import parse_organs
@@ -25,6 +33,8 @@ _DESCRIBED = {
                     "type": "object",
                     "properties": {
                         "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "input_path": {"type": "string"},
+                        "case_id": {"type": "string"},
                         "target_classes": {"type": "array", "items": {"type": "string"}},
                         "points": {"type": "string", "description": "JSON, as in the JSON body"},
                         "series": {"type": "integer"},
@@ -47,14 +57,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
         Takes JSON, or a form with the CT in `file`. With `Prefer: respond-async` the answer is 202 and a job.
         """
         if is_multipart(request):
-            async with request.form(max_files=20_000, max_fields=1_000) as form:
-                body = _body_of_form(form)
-                _refuse_unknown_structures(body)
-                case = await receive_files(
-                    workbench, visitor, [each for each in form.getlist("file") if not isinstance(each, str)]
-                )
-            case_id = case.id
-            reading: JobView | None = workbench.opening.open_upload(visitor, case, series=body.series)
+            body, case_id, reading = await _open_form(request, workbench, visitor)
         else:
             body = await json_body(request, schemas.SegmentBody)
             _refuse_unknown_structures(body)
@@ -77,6 +80,23 @@ def build_routes(workbench: Workbench) -> APIRouter:
     return router
 
 
+async def _open_form(
+    request: Request, workbench: Workbench, visitor: Visitor
+) -> tuple[schemas.SegmentBody, str, JobView | None]:
+    """The form's fields, the case to segment, and the job that still reads it."""
+    async with request.form(max_files=20_000, max_fields=1_000) as form:
+        body = _body_of_form(form)
+        _refuse_unknown_structures(body)
+        files = [each for each in form.getlist("file") if not isinstance(each, str) and each.filename]
+        if files and (body.input_path or body.case_id):
+            raise InvalidRequest("A file and input_path or case_id are given.", hint="Give one of them.")
+        if not files and (body.input_path or body.case_id):
+            return body, *await run_in_threadpool(_open, workbench, visitor, body)
+        case = await receive_files(workbench, visitor, files)
+    reading = await run_in_threadpool(workbench.opening.open_upload, visitor, case, series=body.series)
+    return body, case.id, reading
+
+
 def _open(workbench: Workbench, visitor: Visitor, body: schemas.SegmentBody) -> tuple[str, JobView | None]:
     """The case to segment, and the job that still reads it."""
     if body.case_id and body.input_path:
@@ -93,16 +113,18 @@ def _open(workbench: Workbench, visitor: Visitor, body: schemas.SegmentBody) -> 
 def _body_of_form(form: Any) -> schemas.SegmentBody:
     """The form's fields in the shape of the JSON body; lists come as repeated fields or separated by commas."""
     classes = [part.strip() for field in form.getlist("target_classes") for part in str(field).split(",")]
-    series, points = form.get("series"), form.get("points")
+    text = {name: str(form.get(name) or "") for name in ("input_path", "case_id", "points")}
     try:
         return schemas.SegmentBody(
+            input_path=text["input_path"],
+            case_id=text["case_id"],
             target_classes=[each for each in classes if each] or None,
-            points=json.loads(points) if points else None,
-            series=int(series) if series else None,
+            points=json.loads(text["points"]) if text["points"] else None,
+            series=series_of(form),
         )
     except ValueError as error:  # JSON and pydantic errors are ValueErrors too
         raise InvalidRequest(
-            "A field of the form does not fit: points is JSON, series is a number.",
+            "The field points does not fit: it is JSON, voxel indices by structure.",
             hint="See /docs for the fields of this route.",
         ) from error
 

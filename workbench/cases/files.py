@@ -14,7 +14,12 @@ from workbench.domain.segmentation import Segmentation
 from workbench.domain.volume import CtReport, Series, Volume
 
 VOXELS, TRUTH = "voxels.npy", "truth.npy"
-IMAGE_FILE, MASK_FILE = "image.nii.gz", "mask.nii.gz"
+IMAGE_FILE = "image.nii.gz"
+
+
+def mask_name(revision: int) -> str:
+    """The file that a mask is exported to; each revision has its own, so that a late export is never a wrong one."""
+    return f"mask-{revision}.nii.gz"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

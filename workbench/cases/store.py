@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases.files import MASK_FILE, TRUTH, CaseFiles
+from workbench.cases.files import TRUTH, CaseFiles, mask_name
 from workbench.domain.case import Case, CaseState, Visitor
 from workbench.domain.errors import NotFound, StateConflict, StorageFull
 from workbench.domain.segmentation import Segmentation
@@ -175,11 +175,11 @@ class CaseStore:
 
     def drop_older(self, case: Case) -> None:
         """Remove masks and exports of earlier revisions."""
-        keep = _labels_name(case.revision)
-        for path in self.folder(case).glob("labels-*.npy"):
-            if path.name != keep:
-                path.unlink(missing_ok=True)
-        (self.folder(case) / MASK_FILE).unlink(missing_ok=True)
+        keep = (_labels_name(case.revision), mask_name(case.revision))
+        for pattern in ("labels-*.npy", "mask-*.nii.gz"):
+            for path in self.folder(case).glob(pattern):
+                if path.name not in keep:
+                    path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -200,6 +200,11 @@ class CaseStore:
     def drop_upload(self, case_id: str) -> None:
         """Erase an upload: what held patient names does not outlive reading."""
         shutil.rmtree(self._scratch / f"{case_id}-upload", ignore_errors=True)
+
+    def drop_uploads(self) -> None:
+        """Erase every upload and scratch folder; for a start, when nothing can be using them."""
+        for folder in self._scratch.iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> int:
         """Delete what was left unused too long, and uploads nobody chose from; returns how many cases went."""

@@ -92,10 +92,10 @@ class _Worker:
             if self._process is not None and self._process.is_alive() and self._pipe is not None:
                 return self._pipe
             ours, theirs = _SPAWN.Pipe()
-            self._process = _SPAWN.Process(target=_work, args=(theirs,), daemon=True, name="workbench-worker")
-            self._process.start()
+            process = _SPAWN.Process(target=_work, args=(theirs,), daemon=True, name="workbench-worker")
+            process.start()
             theirs.close()
-            self._pipe = ours
+            self._process, self._pipe = process, ours
             return ours
 
     def stop(self) -> None:

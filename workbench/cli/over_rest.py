@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import httpx
 
@@ -59,13 +59,15 @@ class OverRest:
         fields: dict[str, Any] = {"target_classes": classes or []}
         if series is not None:
             fields["series"] = str(series)
-        with ExitStack() as opened:
-            parts = [("file", (path.name, opened.enter_context(path.open("rb")))) for path in files]
-            job = self._asked(
-                self._client.post(
-                    "/nim/vista3d/segment", data=fields, files=parts, headers={"Prefer": "respond-async"}, timeout=None
-                )
+        job = self._asked(
+            self._client.post(
+                "/nim/vista3d/segment",
+                data=fields,
+                files=[("file", (path.name, cast(IO[bytes], _OpenedWhenRead(path)))) for path in files],
+                headers={"Prefer": "respond-async"},
+                timeout=None,
             )
+        )
         case_id, job_id = job["case_id"], job["job_id"]
         try:
             while job["state"] == "running":
@@ -96,6 +98,43 @@ class OverRest:
         if answer.is_error:
             raise WorkbenchError(content.get("detail", "The workbench refused."), hint=content.get("hint"))
         return content
+
+
+class _OpenedWhenRead(io.RawIOBase):
+    """A file that is opened when its turn to be sent comes: a series has more files than a process may hold open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._at = 0
+        self._file: IO[bytes] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if self._file is not None:
+            self._file.seek(self._at)
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        if self._file is None:
+            self._file = self._path.open("rb")
+            self._file.seek(self._at)
+        content = self._file.read(size)
+        self._at += len(content)
+        if not content:
+            self.close()
+        return content
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _client(there: Running) -> httpx.Client:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.cases.store import telling_disk_full
 from workbench.cli.bar import Bar
-from workbench.domain.errors import UnreadableImage
+from workbench.domain.errors import InvalidRequest, UnreadableImage
 from workbench.domain.organs import parse_organs
 from workbench.settings import Settings, load_settings
 
@@ -33,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Segment, print the volumes, write the files asked for."""
     parse_organs(options.classes or [])
     files = _files(Path(options.ct))
+    output = _output(options.output)
     settings = load_settings(data_dir=options.data_dir, nim_mode=options.mode)
     with _way(settings, wants_mode=options.mode) as way:
         bar = Bar(sys.stderr, quiet=options.json)
@@ -40,11 +43,10 @@ def run(options: argparse.Namespace) -> int:
             answer = way.segment(files, options.classes, options.series, bar.tell)
         finally:
             bar.close()
-        if options.output:
-            folder = Path(options.output)
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in FILES:
-                way.fetch(answer["case_id"], name, folder / name)
+        if output is not None:
+            with telling_disk_full():
+                for name in FILES:
+                    way.fetch(answer["case_id"], name, output / name)
     sys.stdout.write(json.dumps(answer, indent=2) + "\n" if options.json else table(answer))
     return 0
 
@@ -69,10 +71,27 @@ def table(answer: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _output(named: str | None) -> Path | None:
+    """The folder to write to, made before the work: a minute of computing must not end at a folder that cannot be."""
+    if named is None:
+        return None
+    folder = Path(named)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise InvalidRequest(
+            f"Nothing can be written to the folder “{folder.name}”: {error.strerror}.", hint="Give another with -o."
+        ) from error
+
+
 def _files(path: Path) -> list[Path]:
     found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
     if not found:
-        raise UnreadableImage(f"There is no file at {path}.", hint="Give a CT file, or a folder of DICOM files.")
+        raise UnreadableImage(
+            f"There is no file at “{path.name or path}”.", hint="Give a CT file, or a folder of DICOM files."
+        )
     return found
 
 

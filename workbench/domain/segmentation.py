@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -116,7 +115,7 @@ class OrganVolume:
             for name, value in stored.items()
             if name not in ("name", "side", "largest_slice")
         }
-        return cls(**kept, largest_slice=MappingProxyType(dict(stored["largest_slice"])))
+        return cls(**kept, largest_slice=dict(stored["largest_slice"]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -32,7 +32,7 @@ class WithStandIn(Generic[RequestT, ResultT]):
         """The real answer, or the stand-in's with the reason."""
         try:
             return self._real.run(request)
-        except Exception as error:
+        except NimUnavailable as error:
             reason = error.message
         result = self._stand_in.run(request)
         return replace(result, provenance=replace(result.provenance, stands_in_because=reason))

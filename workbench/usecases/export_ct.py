@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cases.files import IMAGE_FILE, MASK_FILE
+from workbench.cases.files import IMAGE_FILE, mask_name
 from workbench.cases.store import CaseStore
 from workbench.domain.case import Case
 from workbench.domain.errors import NotFound, StateConflict
@@ -42,7 +42,7 @@ class ExportCt:
         from workbench.cases.work import write_mask  # noqa: PLC0415 - brings the imaging libraries along
 
         self._store.segmentation(case)
-        path = self._store.folder(case) / MASK_FILE
+        path = self._store.folder(case) / mask_name(case.revision)
         with self._writing:
             if not path.exists():
                 self._run_in_worker(write_mask, self._store.files(case), path, progress=Silent())
@@ -55,7 +55,7 @@ class ExportCt:
         measurements = _measured(case)
         if case.segmentation is None or case.report is None:
             raise ValueError("measurements without a mask or a volume")
-        return export_tables(measurements, case.segmentation.provenance, case.report)
+        return export_tables(measurements, case.segmentation, case.report)
 
     def picture(
         self,
@@ -80,7 +80,7 @@ class ExportCt:
             volume,
             labels,
             plane=plane,
-            slice_number=number or (slice_count(volume.grid, plane) + 1) // 2,
+            slice_number=(slice_count(volume.grid, plane) + 1) // 2 if number is None else number,
             window=window,
             opacity=opacity,
             outline=outline,

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from workbench.cases.jobs import Jobs
 from workbench.cases.store import CaseStore, make_private, telling_disk_full
 from workbench.domain.case import Case, CaseState, JobView, Source, Visitor
 from workbench.domain.clock import Clock
-from workbench.domain.errors import InvalidRequest, NotFound, OutsideInputFolders, StateConflict, TooLarge
+from workbench.domain.errors import Busy, InvalidRequest, NotFound, OutsideInputFolders, StateConflict, TooLarge
 from workbench.domain.progress import Progress
 from workbench.domain.work import RunInWorker
 
@@ -79,9 +79,7 @@ class OpenCt:
     ) -> JobView:
         """Read what was placed for `case`. With `let_choose`, an upload of several volumes waits for the choice."""
         upload = sorted(path for path in self._store.upload_folder(case.id).rglob("*") if path.is_file())
-        return self._jobs.start(
-            visitor, "read", case.id, lambda progress: self._read(case, upload, series, let_choose, progress)
-        )
+        return self._start(visitor, case, lambda progress: self._read(case, upload, series, let_choose, progress))
 
     def take_files(self, visitor: Visitor, files: Sequence[Path], *, let_choose: bool = False) -> tuple[Case, JobView]:
         """Open files that lie in a temporary place; they are moved away from there."""
@@ -119,15 +117,12 @@ class OpenCt:
     def open_files(self, visitor: Visitor, files: Sequence[Path], *, series: int | None = None) -> tuple[Case, JobView]:
         """Open files of this machine where they lie; for who may read them anyway."""
         case = self._new_case(visitor, Source.FOLDER)
-        job = self._jobs.start(
-            visitor, "read", case.id, lambda progress: self._read(case, files, series, False, progress)
-        )
-        return case, job
+        return case, self._start(visitor, case, lambda progress: self._read(case, files, series, False, progress))
 
     def open_demo(self, visitor: Visitor) -> tuple[Case, JobView]:
         """Open the phantom."""
         case = self._new_case(visitor, Source.DEMO)
-        return case, self._jobs.start(visitor, "read", case.id, lambda progress: self._copy_phantom(case, progress))
+        return case, self._start(visitor, case, lambda progress: self._copy_phantom(case, progress))
 
     def too_large(self, size: int) -> TooLarge:
         """The error for an upload over the limit."""
@@ -138,10 +133,18 @@ class OpenCt:
 
     def recover(self) -> None:
         """After a restart: cases whose reading was cut short are gone, the others are as they were."""
+        self._store.drop_uploads()
         for case in self._store.all():
             if case.state is not CaseState.READY:
-                self._store.drop_upload(case.id)
                 self._store.delete(case.id)
+
+    def _start(self, visitor: Visitor, case: Case, work: Callable[[Progress], None]) -> JobView:
+        """Begin reading; where no more jobs are taken, nothing of the case stays."""
+        try:
+            return self._jobs.start(visitor, "read", case.id, work)
+        except Busy:
+            self.give_up(case)
+            raise
 
     def _new_case(self, visitor: Visitor, source: Source) -> Case:
         case_id = self._clock.new_id()
@@ -223,7 +226,9 @@ class OpenCt:
             if not facts.exists():
                 make_private(self._phantom_folder)
                 opened = self._run_in_worker(make_phantom, self._phantom_folder, self._clock.stamp(), progress=progress)
-                facts.write_text(json.dumps(opened.to_json()), "utf-8")
+                part = facts.with_suffix(".part")
+                part.write_text(json.dumps(opened.to_json()), "utf-8")
+                part.replace(facts)
             return Opened.from_json(json.loads(facts.read_text("utf-8")))
 
     def _files_within(self, input_path: str) -> list[Path]:
@@ -239,7 +244,9 @@ class OpenCt:
         asked = Path(input_path)
         candidates = [asked] if asked.is_absolute() else [root / asked for root in roots]
         for candidate in candidates:
-            target = candidate.resolve()
+            target = _resolved(candidate)
+            if target is None:
+                continue
             if not any(target == root or root in target.parents for root in roots):
                 continue
             if not target.exists():
@@ -250,6 +257,20 @@ class OpenCt:
             if inside:
                 return inside
         raise missing or refused
+
+
+def _resolved(path: Path) -> Path | None:
+    """The path with links followed; None for one that no file system would take: too long, or links in a circle."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError):
+        return None
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return None
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

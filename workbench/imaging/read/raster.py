@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
-from isal import igzip_lib, isal_zlib
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
 from numpy.typing import NDArray
 
 from workbench.domain.errors import UnreadableImage
@@ -174,7 +175,7 @@ def blocks(raster: Raster) -> Iterator[NDArray[Any]]:
                 f"{' x '.join(map(str, raster.shape))} voxels. It was cut short, or its header is wrong.",
                 hint="Copy or export the file again; an interrupted download is the usual cause.",
             ) from None
-        except (igzip_lib.IsalError, OSError) as error:
+        except (IsalError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise UnreadableImage(

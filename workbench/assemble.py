@@ -1,0 +1,149 @@
+"""Put the pieces together. The only module that knows them all."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from workbench import __version__
+from workbench.cases.jobs import Jobs
+from workbench.cases.store import CaseStore, make_private, telling_disk_full
+from workbench.cases.workers import WorkerPool
+from workbench.domain.clock import Clock
+from workbench.nim.connect import connect
+from workbench.settings import Settings
+from workbench.usecases.access import Access, AccessRules
+from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.nim_status import NimStatuses
+from workbench.usecases.open_ct import InputLimits, OpenCt
+from workbench.usecases.review_ct import ReviewCt
+from workbench.usecases.workbench import Workbench
+
+_SWEEP_EVERY_S = 300.0
+_SECRET_BYTES = 32
+_TEST_NOW = datetime(2026, 1, 15, 12, 3, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """A workbench and the token with which a command on this machine reaches it."""
+
+    workbench: Workbench
+    process_token: str
+
+
+def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) -> Assembled:
+    """Build every piece from the settings. `shared` means strangers may come; `warm` starts the workers now."""
+    clock = build_clock(settings)
+    data = settings.data_dir
+    make_private(data)
+    for folder in settings.folders_for_input:
+        if folder == data / "inputs":
+            make_private(folder)
+    store = CaseStore(data, ttl_s=settings.case_ttl_h * 3600, most_cases=settings.max_cases)
+    jobs = Jobs(clock)
+    workers = WorkerPool(settings.workers)
+    nims = connect(settings, clock=clock, run_in_worker=workers, scratch=data / "nim")
+    exports = ExportCt(store=store, run_in_worker=workers)
+    opening = OpenCt(
+        store=store,
+        jobs=jobs,
+        run_in_worker=workers,
+        clock=clock,
+        limits=InputLimits(
+            max_bytes=settings.max_upload_mb * 1_000_000,
+            max_voxels=settings.max_voxels,
+            input_folders=settings.folders_for_input,
+        ),
+        phantom_folder=data / "phantom" / __version__,
+    )
+    review = ReviewCt(
+        store=store, jobs=jobs, segmenter=nims.segmenter, exports=exports, run_in_worker=workers, clock=clock
+    )
+    token = secrets.token_urlsafe(32)
+    access = Access(
+        AccessRules(
+            secret=_lasting_secret(data),
+            process_token=token,
+            api_key=settings.api_key.get_secret_value(),
+            logins=settings.logins,
+            trusts_this_machine=settings.is_loopback
+            and not shared
+            and not settings.logins
+            and not settings.api_key.get_secret_value(),
+        )
+    )
+    opening.recover()
+    sweeper = _Sweeper(store)
+    sweeper.start()
+    if warm:
+        workers.warm()
+
+    def close() -> None:
+        sweeper.stop()
+        jobs.cancel_all()
+        workers.close()
+        nims.close()
+
+    workbench = Workbench(
+        opening=opening,
+        review=review,
+        exports=exports,
+        nims=NimStatuses(nims.statuses),
+        access=access,
+        arrays=store,
+        clock=clock,
+        mode=settings.nim_mode.value,
+        is_test=settings.test,
+        close=close,
+    )
+    return Assembled(workbench=workbench, process_token=token)
+
+
+def build_clock(settings: Settings) -> Clock:
+    """The real clock; in a test run a fixed one, with ids drawn from a seed (still each drawn once)."""
+    if not settings.test:
+        return Clock()
+    drawn = random.Random(8524)  # noqa: S311 - the ids of a test run are meant to repeat
+    return Clock(
+        now=lambda: _TEST_NOW,
+        new_id=lambda: f"{drawn.getrandbits(120):030x}",
+        elapsed_s=lambda start: 0.0,
+    )
+
+
+def _lasting_secret(data: Path) -> bytes:
+    """The key that signs cookies, kept so that a restart ends nobody's visit."""
+    path = data / "secret"
+    kept = path.read_bytes() if path.exists() else b""
+    if len(kept) >= _SECRET_BYTES:
+        return kept
+    # A file cut short by a crash or a full disk would be a key that anyone can guess.
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    fresh = secrets.token_bytes(_SECRET_BYTES)
+    with telling_disk_full():
+        path.write_bytes(fresh)
+    return fresh
+
+
+class _Sweeper(threading.Thread):
+    """Deletes what is past its time, every few minutes."""
+
+    def __init__(self, store: CaseStore) -> None:
+        super().__init__(daemon=True, name="sweeper")
+        self._store = store
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            self._store.sweep()
+            if self._ended.wait(_SWEEP_EVERY_S):
+                return
+
+    def stop(self) -> None:
+        self._ended.set()

@@ -1,0 +1,34 @@
+"""Tabs that stand already and say what they will do."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from workbench.ui.words import esc
+
+_TEXT = {
+    "Synthesize": (
+        "Synthetic CT volumes from MAISI",
+        "Choose a region, organs, a size and a spacing; see before sending whether MAISI can make it and what it "
+        "costs; look at the result with its own labels in the viewer of the Segment tab.",
+    ),
+    "Ask": (
+        "Questions about an image",
+        "Put a question about the slice on screen, or about a picture of yours, to VILA-M3, and see exactly which "
+        "pixels and words were sent.",
+    ),
+    "Chat": (
+        "Llama-3 with its sources",
+        "Ask in plain words and read an answer with numbered citations into a library of your own papers, or be told "
+        "that the library does not answer.",
+    ),
+}
+
+
+def build_tab(name: str) -> None:
+    """A tab that is not built yet: it says so, and offers nothing it cannot do."""
+    title, text = _TEXT[name]
+    gr.HTML(
+        f'<div class="wb-coming"><h2>{esc(title)}</h2><p>{esc(text)}</p>'
+        '<p class="wb-quiet">Not part of this version yet.</p></div>'
+    )
