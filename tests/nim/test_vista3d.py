@@ -165,8 +165,9 @@ def test_what_may_have_run_is_never_sent_twice(
     assert len(nim.posts()) == 1
 
 
-def test_cancelling_ends_a_call_that_hangs(nim: Vista3dNim, client: Vista3d, tmp_path: Path) -> None:
+def test_cancelling_ends_a_call_that_hangs(nim: Vista3dNim, exchange: ExchangeUrl, tmp_path: Path) -> None:
     nim.switch(hang=60)
+    client = a_client(nim.url, tmp_path, exchange, Timeouts(answer_s=60))
     stop = threading.Event()
     ended = threading.Event()
 

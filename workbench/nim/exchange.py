@@ -103,7 +103,7 @@ class ExchangeUrl:
             )
         finally:
             published.withdrawn.set()
-            pass
+            del self._published[name]
 
     def warning(self) -> str | None:
         """What is wrong when the NIM is on another machine and the address it is given leads to itself."""

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from isal import isal_zlib
-from isal.igzip_lib import IsalError
 from numpy.typing import NDArray
 
 from workbench.domain.errors import UnreadableImage
@@ -175,7 +174,7 @@ def blocks(raster: Raster) -> Iterator[NDArray[Any]]:
                 f"{' x '.join(map(str, raster.shape))} voxels. It was cut short, or its header is wrong.",
                 hint="Copy or export the file again; an interrupted download is the usual cause.",
             ) from None
-        except (IsalError, OSError) as error:
+        except (isal_zlib.error, OSError) as error:  # type: ignore[misc] - isal's stub calls the class an instance
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise UnreadableImage(
