@@ -154,7 +154,7 @@ def write_ct(path: Path, hu: NDArray[np.int16] | None = None, spacing_mm: tuple[
     """A NIfTI of `hu` (or of `body_hu`), RAS, centred on the origin."""
     voxels = body_hu() if hu is None else hu
     affine = np.diag([*spacing_mm, 1.0])
-    affine[:3, 3] = -np.array(voxels.shape) * spacing_mm / 2
+    affine[:3, 3] = -np.array(voxels.shape[:3]) * spacing_mm / 2
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.Nifti1Image(voxels, affine).to_filename(path)
     return path

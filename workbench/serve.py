@@ -21,7 +21,9 @@ from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import Mount
 
+from workbench.api.problems import register_nowhere
 from workbench.api.routes import build_app
 from workbench.assemble import Assembled, assemble
 from workbench.cases.store import make_private
@@ -85,7 +87,11 @@ def build_whole_app(settings: Settings, assembled: Assembled, *, hosts: Callable
     from workbench.ui.page import mount_page  # noqa: PLC0415 - gradio reads the environment set above
 
     app = build_app(assembled.workbench, hosts=hosts)
-    return mount_page(app, assembled.workbench, max_upload_mb=settings.max_upload_mb)
+    whole = mount_page(app, assembled.workbench, max_upload_mb=settings.max_upload_mb)
+    for route in whole.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            register_nowhere(route.app)
+    return whole
 
 
 def _leave(*_: object) -> NoReturn:

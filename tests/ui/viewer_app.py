@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,12 @@ class Served:
         return {"revision": self.revision, "mock": self.mock, "structures": [self._structure(n) for n in self._found()]}
 
     def _found(self) -> list[int]:
-        return [each for each in np.unique(self.labels).tolist() if each]
+        return [label for label, count in enumerate(self.counts) if label and count]
+
+    @cached_property
+    def counts(self) -> list[int]:
+        assert self.labels is not None
+        return np.bincount(self.labels.ravel(order="K"), minlength=256).tolist()
 
     def _structure(self, label: int) -> dict[str, Any]:
         if label not in self.known:

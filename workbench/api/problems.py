@@ -63,16 +63,23 @@ def register(app: FastAPI) -> None:
         detail = f"{field or 'The body'}: {first['msg']}."
         return _answer(422, "The request does not fit", detail, "See /docs for the fields of this route.")
 
-    async def plain(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-        known = {404: "There is nothing at this address.", 405: "This address does not take this method."}
-        return _answer(
-            error.status_code, str(error.detail), known.get(error.status_code, str(error.detail)), None, error.headers
-        )
-
     app.add_exception_handler(errors.WorkbenchError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(HTTPException, _plain)
+
+
+def register_nowhere(mounted: FastAPI) -> None:
+    """Let the page, which is asked for every address that no route takes, say so in the one form too."""
+    mounted.add_exception_handler(404, _plain)
+    mounted.add_exception_handler(405, _plain)
+
+
+async def _plain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    known = {404: "There is nothing at this address.", 405: "This address does not take this method."}
+    return _answer(
+        error.status_code, str(error.detail), known.get(error.status_code, str(error.detail)), None, error.headers
+    )
 
 
 def _answer(

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from workbench.imaging.phantom.shapes import Bend, Blob, Loft, RingArc, Sheared, Solid, Wave, turned
+from workbench.imaging.phantom.shapes import Bend, Blob, Loft, RingArc, turned
 from workbench.imaging.phantom.structure import Structure, even, one
 
 
 def abdomen() -> list[Structure]:
-    liver = Blob(
-        centre=(-45, -22, 427),
-        semi=(73, 49, 56),
-        taper=0.46,
-        p=2.4,
-        shears=(Bend(2, 0, 0.50, 1.0), Bend(2, 0, -0.30), Bend(1, 0, -0.70, 1.0), Bend(1, 2, 0.30, 1.0)),
-    )
     stomach = Blob(
         centre=(55, -47, 423),
         semi=(70, 34, 30),
@@ -21,13 +14,6 @@ def abdomen() -> list[Structure]:
         taper=-0.28,
         p=2.3,
         shears=(Bend(2, 0, -0.75),),
-    )
-    spleen = Blob(
-        centre=(98, 20, 437),
-        semi=(43, 33, 16),
-        turn=turned(("y", -70), ("z", -62)),
-        p=2.2,
-        shears=(Bend(2, 0, -0.45), Bend(2, 1, -0.35)),
     )
     pancreas = Blob(
         centre=(28, -7, 392),
@@ -37,9 +23,6 @@ def abdomen() -> list[Structure]:
         shears=(Bend(1, 0, 1.15), Bend(2, 0, -0.3)),
     )
     return [
-        one("liver", even(112), liver, holds=("hepatic vessel",)),
-        one("hepatic vessel", even(158), *_hepatic_vessels()),
-        one("spleen", even(122), spleen),
         one(
             "left kidney",
             ((0.3, 40), (0.72, 168), (1.0, 196)),
@@ -102,47 +85,11 @@ def abdomen() -> list[Structure]:
                 axis=0, stations=((-5.5, 3, 397, 4.6, 4.6), (30, 6.5, 411, 4.4, 4.4), (66, 16, 422, 4, 4)), caps=(1, 2)
             ),
         ),
-        *_bowel(),
+        _colon(),
     ]
 
 
-def _hepatic_vessels() -> tuple[Solid, ...]:
-    rows = (
-        ((-98, 0, 436, 2.6, 2.6), (-82, -4, 430, 4.0, 4.0), (-58, -12, 424, 4.6, 4.6)),
-        ((-88, 4, 396, 2.4, 2.4), (-72, 0, 402, 3.6, 3.6), (-54, -8, 408, 4.0, 4.0)),
-        ((-98, -20, 410, 2.2, 2.2), (-82, -22, 406, 3.0, 3.0), (-62, -20, 404, 3.4, 3.4)),
-        ((-78, -4, 456, 2.4, 2.4), (-58, -8, 462, 3.4, 3.4), (-40, -14, 464, 4.0, 4.0)),
-    )
-    return tuple(Loft(axis=0, stations=row, caps=(4, 3)) for row in rows)
-
-
-def _bowel() -> list[Structure]:
-    loops: list[Solid] = []
-    organic = (
-        Wave(1, 5.0, (0.055, 0.045), 0.4),
-        Wave(2, 7.0, (0.048, 0.06), 1.1),
-        Wave(0, 6.0, (0.05, 0.05), 2.0),
-    )
-    for layer, (y, width) in enumerate(((-63.0, 36.0), (-40.0, 36.0), (-17.0, 28.0))):
-        pitch = 27.5
-        rows = [188.0 + layer * 7.0 + pitch * row for row in range(4)]
-        rows = rows[1:] if layer == 2 else rows
-        wall = 11.0 - 0.3 * layer
-        for number, z in enumerate(rows):
-            loops.append(Loft(axis=0, stations=((-width, y, z, wall, wall), (width, y, z, wall, wall))))
-            if number + 1 < len(rows):
-                side = 1 if number % 2 == 0 else -1
-                around = (-90.0, 90.0) if side > 0 else (90.0, 270.0)
-                loops.append(
-                    RingArc(
-                        centre=(side * width, y, z + pitch / 2),
-                        ring=(pitch / 2, pitch / 2),
-                        thick=wall / (pitch / 2),
-                        height=wall,
-                        angles=around,
-                        turn=turned(("x", 90)),
-                    )
-                )
+def _colon() -> Structure:
     colon = (
         Loft(
             axis=2,
@@ -193,7 +140,4 @@ def _bowel() -> list[Structure]:
             period=24,
         ),
     )
-    return [
-        one("small bowel", ((0.55, 28), (1.0, 84)), *(Sheared(solid=loop, shears=organic) for loop in loops)),
-        one("colon", ((0.74, -15), (1.0, 66)), *colon),
-    ]
+    return one("colon", ((0.74, -15), (1.0, 66)), *colon)

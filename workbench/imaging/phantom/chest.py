@@ -1,39 +1,9 @@
-"""Lungs, heart, airway and the bones of the shoulder of the phantom."""
+"""Heart, airway and the bones of the shoulder of the phantom."""
 
 from __future__ import annotations
 
-from workbench.imaging.phantom.shapes import Bend, Blob, Dome, Loft, turned
-from workbench.imaging.phantom.structure import AIR, BONE, SPONGY, Layers, Structure, even, one
-
-
-def _lungs() -> list[Structure]:
-    """Each lung is a ball, sheared into a crescent and over the dome of the diaphragm; lobes are its sectors.
-
-    The fissures are half-planes through the axis from side to side, so a lobe's share is an angle over 360 degrees;
-    in the frame of the ball v is backward, w upward.
-    """
-    air: Layers = ((1.0, -858),)
-
-    def lobe(
-        name: str, side: int, wedge: tuple[float, float], bite: tuple[float, float, float, float] | None
-    ) -> Structure:
-        a, b, c = (48.0, 77.5, 86.0) if side < 0 else (46.0, 76.5, 89.0)
-        shears = (
-            Dome(2, 1.36 if side < 0 else 1.25),
-            Bend(0, 1, -0.76 * side),
-            Bend(0, 2, -0.07 * side),
-            Bend(2, 1, -0.20, 1.0),
-        )
-        centre = (-89.5, -1.0, 464.0) if side < 0 else (91.0, -1.0, 460.0)
-        return one(name, air, Blob(centre=centre, semi=(a, b, c), shears=shears, wedge=wedge, bite=bite))
-
-    return [
-        lobe("right lung upper lobe", -1, (58.0, 190.0), None),
-        lobe("right lung middle lobe", -1, (190.0, 244.0), None),
-        lobe("right lung lower lobe", -1, (-116.0, 58.0), None),
-        lobe("left lung upper lobe", 1, (62.0, 260.0), (-0.9, -0.996, -0.087, 0.95)),
-        lobe("left lung lower lobe", 1, (-100.0, 62.0), None),
-    ]
+from workbench.imaging.phantom.shapes import Blob, Loft, turned
+from workbench.imaging.phantom.structure import AIR, BONE, SPONGY, Structure, even, one
 
 
 def chest() -> list[Structure]:
@@ -49,9 +19,8 @@ def chest() -> list[Structure]:
     )
     right = Loft(axis=0, stations=((-40, 27, 580, 5.2, 5.2), (-26, 27, 589, 6.4, 6.4), (-12.5, 25, 599, 6.8, 6.8)))
     left = Loft(axis=0, stations=((6.5, 25, 598, 5.4, 5.4), (28, 17, 590, 5.2, 5.2), (40, 15, 584, 4.6, 4.6)))
-    heart = Blob(centre=(15, -32, 538), semi=(60, 41, 42), turn=turned(("y", 22), ("z", -34)), taper=0.22, p=2.2)
+    heart = Blob(centre=(17, -34, 538), semi=(68, 45, 46), turn=turned(("y", 22), ("z", -34)), taper=0.22, p=2.2)
     return [
-        *_lungs(),
         one("trachea", AIR, trachea),
         one("airway", AIR, right, left),
         one("heart", ((0.9, 112), (1.0, 96)), heart),

@@ -174,7 +174,7 @@ def blocks(raster: Raster) -> Iterator[NDArray[Any]]:
                 f"{' x '.join(map(str, raster.shape))} voxels. It was cut short, or its header is wrong.",
                 hint="Copy or export the file again; an interrupted download is the usual cause.",
             ) from None
-        except (isal_zlib.error, OSError) as error:  # type: ignore[misc] - isal's stub calls the class an instance
+        except (isal_zlib.error, OSError) as error:  # type: ignore[misc]  # isal's stub is wrong
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise UnreadableImage(
