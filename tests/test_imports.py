@@ -81,6 +81,9 @@ def test_imports_point_down_the_page(path: Path) -> None:
         ("pydicom", ("workbench.imaging.read",)),
         ("httpx", ("workbench.nim", "workbench.cli", "workbench.ui.share")),
         ("os.environ", ("workbench.settings",)),
+        ("prometheus_client", ("workbench.telemetry", "workbench.nim.metrics")),
+        ("opentelemetry", ("workbench.telemetry.spans",)),
+        ("yaml", ("workbench.cases.operator_file",)),
     ],
 )
 def test_a_library_is_seen_only_where_it_is_at_home(library: str, home: tuple[str, ...]) -> None:

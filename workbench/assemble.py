@@ -11,16 +11,33 @@ from pathlib import Path
 
 from workbench import __version__
 from workbench.cases.jobs import Jobs
+from workbench.cases.operator_file import read_operator_file
+from workbench.cases.record_shelf import RecordShelf
+from workbench.cases.run_log import RunLog
 from workbench.cases.store import CaseStore, make_private, telling_disk_full
 from workbench.cases.workers import WorkerPool
 from workbench.domain.clock import Clock
-from workbench.nim.connect import connect
+from workbench.domain.nim import Mode
+from workbench.domain.trace import LocalTracer, Tracer
+from workbench.nim.connect import Connections, connect
+from workbench.nim.metrics import MetricsReader, own_nims
 from workbench.settings import Settings
+from workbench.telemetry.metrics import Metrics
+from workbench.telemetry.spans import build_tracer
 from workbench.usecases.access import Access, AccessRules
+from workbench.usecases.bench import BenchShelf
+from workbench.usecases.check_now import CheckNow
 from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.memory_planner import MemoryPlanner
+from workbench.usecases.mode_switch import ModeSwitch
+from workbench.usecases.nim_metrics import NimMetrics
 from workbench.usecases.nim_status import NimStatuses
 from workbench.usecases.open_ct import InputLimits, OpenCt
+from workbench.usecases.purposes import Purposes
+from workbench.usecases.records import Records
 from workbench.usecases.review_ct import ReviewCt
+from workbench.usecases.review_record import ReviewRecords
+from workbench.usecases.run_log import Runs
 from workbench.usecases.workbench import Workbench
 
 _SWEEP_EVERY_S = 300.0
@@ -45,9 +62,19 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         if folder == data / "inputs":
             make_private(folder)
     store = CaseStore(data, ttl_s=settings.case_ttl_h * 3600, most_cases=settings.max_cases)
-    jobs = Jobs(clock)
+    secret = _lasting_secret(data)
+    tracer, end_tracing = build_tracer(settings.otlp_endpoint, version=__version__, local=_local_tracer(settings))
+    jobs = Jobs(clock, tracer=tracer)
     workers = WorkerPool(settings.workers)
     nims = connect(settings, clock=clock, run_in_worker=workers, scratch=data / "nim")
+    records = _records(settings, nims, clock=clock, secret=secret, tracer=tracer)
+    _watch(records.metrics, jobs=jobs, workers=workers, store=store)
+    metrics_reader = MetricsReader(own_nims(settings))
+    statuses = NimStatuses(
+        nims.in_mode,
+        modes=ModeSwitch(settings.nim_mode, is_allowed=settings.mode_switch),
+        checks=CheckNow(nims.in_mode, clock),
+    )
     exports = ExportCt(store=store, run_in_worker=workers)
     opening = OpenCt(
         store=store,
@@ -60,14 +87,21 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
             input_folders=settings.folders_for_input,
         ),
         phantom_folder=data / "phantom" / __version__,
+        runs=records.runs,
     )
     review = ReviewCt(
-        store=store, jobs=jobs, segmenter=nims.segmenter, exports=exports, run_in_worker=workers, clock=clock
+        store=store,
+        jobs=jobs,
+        segmenters=statuses.segmenter,
+        exports=exports,
+        run_in_worker=workers,
+        clock=clock,
+        records=records,
     )
     token = secrets.token_urlsafe(32)
     access = Access(
         AccessRules(
-            secret=_lasting_secret(data),
+            secret=secret,
             process_token=token,
             api_key=settings.api_key.get_secret_value(),
             logins=settings.logins,
@@ -88,12 +122,18 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         jobs.cancel_all()
         workers.close()
         nims.close()
+        metrics_reader.close()
+        end_tracing()
 
     workbench = Workbench(
         opening=opening,
         review=review,
         exports=exports,
-        nims=NimStatuses(nims.statuses),
+        nim_metrics=NimMetrics(metrics_reader.read),
+        memory=MemoryPlanner(),
+        benches=BenchShelf(data / "bench").latest,
+        nims=statuses,
+        records=records,
         access=access,
         arrays=store,
         clock=clock,
@@ -114,6 +154,46 @@ def build_clock(settings: Settings) -> Clock:
         new_id=lambda: f"{drawn.getrandbits(120):030x}",
         elapsed_s=lambda start: 0.0,
     )
+
+
+def _local_tracer(settings: Settings) -> LocalTracer:
+    """Ids of errors; in a test run from a seed of their own, so that they do not shift the ids of cases."""
+    if not settings.test:
+        return LocalTracer()
+    drawn = random.Random(8525)  # noqa: S311 - the ids of a test run are meant to repeat
+    return LocalTracer(lambda: f"{drawn.getrandbits(128):032x}")
+
+
+def _records(settings: Settings, nims: Connections, *, clock: Clock, secret: bytes, tracer: Tracer) -> Records:
+    """What is kept for who may audit this workbench, under `records` in the data folder."""
+    folder = settings.data_dir / "records"
+    operator = read_operator_file(Path(settings.operator_file).expanduser() if settings.operator_file else None)
+    metrics = Metrics(__version__)
+    log = RunLog(folder, max_bytes=int(settings.run_log_mb * 1_000_000), files=settings.run_log_files)
+    return Records(
+        review=ReviewRecords(
+            statuses=lambda mode: nims.in_mode(Mode(mode)).statuses(),
+            describe=nims.describe,
+            operator=operator,
+            shelf=RecordShelf(folder / "deployment"),
+            clock=clock,
+        ),
+        purposes=Purposes(operator, metrics),
+        runs=Runs(log=log, metrics=metrics, secret=secret, mode=settings.nim_mode.value, clock=clock),
+        metrics=metrics,
+        tracer=tracer,
+    )
+
+
+def _watch(metrics: Metrics, *, jobs: Jobs, workers: WorkerPool, store: CaseStore) -> None:
+    """Let Prometheus see what runs, what waits and what is kept, at the time it asks."""
+    metrics.watch(
+        "workbench_jobs",
+        "Jobs that run, and pieces of their work that wait for a free process.",
+        lambda: {"running": jobs.running_count(), "waiting": workers.waiting},
+        "state",
+    )
+    metrics.watch("workbench_cases", "Cases kept.", lambda: len(store.all()))
 
 
 def _lasting_secret(data: Path) -> bytes:

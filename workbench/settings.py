@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     nim_mode: Mode = Field(Mode.LOCAL, description="local (own NIMs), cloud (hosted catalogue) or mock")
     nim_allow_mock_fallback: bool = Field(True, description="a mock stands in where a NIM cannot be used")
+    mode_switch: bool = Field(True, description="a visit on this machine may switch the mode for itself")
     nim_llm_url: str = Field("http://localhost:8520/v1", description="Llama-3 NIM; empty: not deployed")
     nim_vista3d_url: str = Field("http://localhost:8530", description="VISTA-3D NIM; empty: not deployed")
     nim_maisi_url: str = Field("http://localhost:8531", description="MAISI NIM; empty: not deployed")
@@ -74,6 +75,10 @@ class Settings(BaseSettings):
     case_ttl_h: float = Field(24.0, gt=0, description="a case is deleted after that many hours unused")
     max_cases: int = Field(64, gt=0, description="most cases kept at once")
     workers: int = Field(2, ge=1, le=16, description="processes that read, segment (mock) and measure")
+    operator_file: str = Field("", description="YAML with what the operator declares of each NIM; empty: nothing")
+    run_log_mb: float = Field(5.0, gt=0, description="size in MB at which the run log begins a new file")
+    run_log_files: int = Field(5, ge=1, le=100, description="files of the run log kept, the present one included")
+    otlp_endpoint: str = Field("", description="OpenTelemetry collector (OTLP over HTTP); needs the extra tracing")
     test: bool = Field(
         False,
         validation_alias=AliasChoices("WORKBENCH_TEST"),

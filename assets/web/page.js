@@ -1,5 +1,7 @@
 // The page around the viewer: who answers, the volumes table, the status line, links to a view.
 import { startPanel } from './panel.js';
+import { startStatus } from './status.js';
+import { startRecordNotice } from './records.js';
 import { startTable } from './table.js';
 import { startLinks } from './links.js';
 import { startShell } from './shell.js';
@@ -14,7 +16,9 @@ export function start(facts) {
   started = true;
   document.body.classList.toggle('wb-still', Boolean(facts.still));
   startShell();
+  startStatus();
   startPanel(facts);
+  startRecordNotice();
   guardUploads(facts.maxUploadBytes);
   startTable();
   startStatusLine();

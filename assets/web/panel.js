@@ -1,8 +1,9 @@
-// Who answers: the chips on every tab and the table of the Status tab, asked for every few seconds.
+// Who answers: the chips on every tab, asked for every few seconds. Whoever else shows it listens to `nim:status`.
 import { address } from './dom.js';
 
 const EVERY_MS = 5000;
-const SHAPES = {
+const WHILE_CHECKING_MS = 700;
+export const SHAPES = {
   available: '<circle cx="6" cy="6" r="5" fill="currentColor"/>',
   cloud: '<path d="M3.2 9.5a2.2 2.2 0 0 1 .2-4.4 3 3 0 0 1 5.7.6 2 2 0 0 1-.3 3.8z" fill="none" stroke="currentColor" stroke-width="1.4"/>',
   mock: '<path d="M6 .8 11.2 6 6 11.2.8 6z" fill="currentColor"/>',
@@ -11,40 +12,77 @@ const SHAPES = {
   degraded: '<path d="M6 1l5.4 10H.6z" fill="currentColor"/>',
 };
 
+let every = EVERY_MS;
+let next = 0;
+let asking = false;
+let again = false;
+
 export function startPanel(facts) {
-  ask();
-  setInterval(() => { if (!document.hidden) ask(); }, facts.still ? EVERY_MS / 5 : EVERY_MS);
+  if (facts.still) every = EVERY_MS / 5;
+  askNow();
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) askNow(); });
+}
+
+/** Ask at once; an answer under way is waited for and then asked again, for it may be of before. */
+export async function askNow() {
+  if (asking) {
+    again = true;
+    return;
+  }
+  clearTimeout(next);
+  asking = true;
+  const answer = await ask();
+  asking = false;
+  if (again) {
+    again = false;
+    askNow();
+    return;
+  }
+  next = setTimeout(() => { if (!document.hidden) askNow(); }, answer?.check?.running ? WHILE_CHECKING_MS : every);
 }
 
 async function ask() {
   try {
-    const answer = await fetch(address('nim/status'), { headers: { Accept: 'application/json' } });
-    if (!answer.ok) throw new Error(String(answer.status));
-    for (const service of (await answer.json()).services) show(service);
+    const reply = await fetch(address('nim/status'), { headers: { Accept: 'application/json' } });
+    if (!reply.ok) throw new Error(String(reply.status));
+    const answer = await reply.json();
+    for (const service of answer.services) show(service);
+    showMode(answer);
+    document.dispatchEvent(new CustomEvent('nim:status', { detail: answer }));
+    return answer;
   } catch {
-    for (const chip of document.querySelectorAll('.wb-chip')) {
-      show({ name: chip.dataset.service, finer_state: 'unavailable', status: 'unavailable', url: null,
+    for (const chip of document.querySelectorAll('#nim-panel .wb-chip')) {
+      show({ name: chip.dataset.service, finer_state: 'unavailable', status: 'unavailable',
         detail: 'The workbench itself does not answer. Is it still running?' });
     }
+    document.dispatchEvent(new CustomEvent('nim:status', { detail: null }));
+    return null;
   }
 }
 
 function show(service) {
   const state = service.finer_state ?? service.status;
   const chip = document.getElementById(`nim-${service.name}`);
-  if (chip && (chip.dataset.state !== state || chip.title !== service.detail)) {
-    chip.dataset.state = state;
-    chip.title = service.detail;
-    chip.querySelector('.wb-shape').innerHTML = SHAPES[state] ?? SHAPES.unavailable;
-    chip.querySelector('.wb-state').textContent = state;
-    chip.querySelector('.wb-why').textContent = `. ${service.detail}`;
-  }
-  const row = document.querySelector(`#status-table tr[data-service="${service.name}"]`);
-  if (!row) return;
-  row.dataset.state = state;
-  const cells = { url: service.url ?? '', detail: service.detail,
-    model: [service.model, service.version].filter(Boolean).join(' ') };
-  for (const [name, text] of Object.entries(cells)) row.querySelector(`[data-cell=${name}]`).textContent = text;
-  row.querySelector('[data-cell=state]').innerHTML =
-    `<span class="wb-chip" data-state="${state}"><svg class="wb-shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[state] ?? ''}</svg><span class="wb-state">${state}</span></span>`;
+  if (!chip) return;
+  const seconds = service.starting_s === null || service.starting_s === undefined ? '' : `${service.starting_s} s`;
+  put(chip.querySelector('.wb-seconds'), seconds);
+  if (chip.title !== service.detail) chip.title = service.detail;
+  // Told once for each start: a screen reader must not be interrupted by every second that passes.
+  if (state !== 'starting' || chip.dataset.state !== state) put(chip.querySelector('.wb-why'), `. ${service.detail}`);
+  if (chip.dataset.state === state) return;
+  chip.dataset.state = state;
+  chip.querySelector('.wb-shape').innerHTML = SHAPES[state] ?? SHAPES.unavailable;
+  put(chip.querySelector('.wb-state'), state);
+}
+
+function showMode(answer) {
+  const mark = document.getElementById('wb-mode-switched');
+  if (!mark) return;
+  const switched = answer.mode !== answer.process_mode;
+  mark.hidden = !switched;
+  put(mark, switched ? `This visit: ${answer.mode} mode` : '');
+}
+
+function put(place, text) {
+  if (place && place.textContent !== text) place.textContent = text;
 }

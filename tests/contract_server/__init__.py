@@ -3,5 +3,6 @@
 from tests.contract_server.families import Family, HealthNim
 from tests.contract_server.server import ContractServer
 from tests.contract_server.vista3d import Labeller, Vista3dNim
+from tests.contract_server.working import Work, WorkingNim
 
-__all__ = ["ContractServer", "Family", "HealthNim", "Labeller", "Vista3dNim"]
+__all__ = ["ContractServer", "Family", "HealthNim", "Labeller", "Vista3dNim", "Work", "WorkingNim"]

@@ -23,7 +23,7 @@ from workbench.domain.segmentation import SegmentationRequest
 from workbench.nim.connect import Connections, connect
 from workbench.nim.exchange import ExchangeUrl
 from workbench.nim.http import new_client
-from workbench.nim.probe import Probes, Target
+from workbench.nim.probe import Lookout, Probes, Target
 from workbench.settings import load_settings
 
 NOBODY = "http://127.0.0.1:9"
@@ -259,9 +259,9 @@ def test_an_exchange_address_that_leads_the_nim_to_itself_is_told(nim: Vista3dNi
         setting="IMAGING_NIM_VISTA3D_URL",
     )
     with new_client() as client:
-        probes = Probes([target], client=client, notes={Service.VISTA3D: warning})
-        status = probes.status(Service.VISTA3D)
-        probes.close()
+        lookout = Lookout(client, clock=CLOCK)
+        status = Probes([target], lookout, notes={Service.VISTA3D: warning}).status(Service.VISTA3D)
+        lookout.close()
     assert status.state is State.AVAILABLE
     assert "IMAGING_NIM_EXCHANGE_LISTEN" in status.detail
 

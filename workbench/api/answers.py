@@ -8,9 +8,10 @@ from typing import Any
 from workbench.api import schemas
 from workbench.domain.case import Case, CaseState, JobView
 from workbench.domain.errors import StateConflict
-from workbench.domain.nim import NimStatus, Service, State
+from workbench.domain.nim import ROUTED, NimStatus, Service, State
 from workbench.domain.organs import ORGANS
 from workbench.domain.segmentation import OrganVolume
+from workbench.usecases.check_now import CheckRun
 
 DOWNLOADS = ("image.nii.gz", "mask.nii.gz", "volumes.csv", "volumes.json", "view.png")
 
@@ -90,31 +91,71 @@ def job_answer(job: JobView) -> schemas.JobAnswer:
         elapsed_s=round(job.elapsed_s, 1),
         error=job.error,
         hint=job.hint,
+        trace_id=job.trace_id,
     )
 
 
-def status_answer(statuses: tuple[NimStatus, ...], mode: str) -> schemas.StatusAnswer:
+def status_answer(
+    statuses: tuple[NimStatus, ...],
+    *,
+    mode: schemas.ModeAnswer,
+    check: CheckRun | None,
+) -> schemas.StatusAnswer:
     """The answer of `GET /nim/status`."""
-    count = {state: sum(each.published_state is state for each in statuses) for state in State}
+    four = [each for each in statuses if each.service in ROUTED]
+    count = {state: sum(each.published_state is state for each in four) for state in State}
     return schemas.StatusAnswer(
-        services=[
-            schemas.ServiceRow(
-                name=each.service.value,
-                status=_published(each.published_state),
-                url=each.url,
-                detail=each.detail,
-                finer_state=each.state.value,
-                model=each.model,
-                version=each.version,
-            )
-            for each in statuses
-        ],
+        services=[_service_row(each) for each in four],
         available_count=count[State.AVAILABLE],
         mock_count=count[State.MOCK],
         unavailable_count=count[State.UNAVAILABLE],
         cloud_count=count[State.CLOUD],
-        mode=mode,
+        mode=mode.mode,
+        process_mode=mode.process_mode,
+        may_switch=mode.may_switch,
+        helpers=[_service_row(each) for each in statuses if each.service not in ROUTED],
+        check=check
+        and schemas.CheckRow(
+            number=check.number,
+            mode=check.mode.value,
+            running=check.running,
+            started_at=check.started_at,
+            ended_at=check.ended_at,
+            done=check.done,
+            of=check.of,
+        ),
     )
+
+
+def _service_row(status: NimStatus) -> schemas.ServiceRow:
+    steps = status.check.steps if status.check else ()
+    return schemas.ServiceRow(
+        name=status.service.value,
+        title=status.service.display_name,
+        status=_published(status.published_state),
+        url=status.url,
+        detail=status.detail,
+        finer_state=status.state.value,
+        model=status.model,
+        version=status.version,
+        since=status.since,
+        starting_s=_rounded(status.starting_s, 0),
+        latency_ms=_rounded(status.latency_ms, 1),
+        goes_to=status.goes_to,
+        hint=status.hint,
+        curl=status.curl,
+        checks=[
+            schemas.CheckStepRow(step=each.step, ok=each.ok, detail=each.detail, ms=_rounded(each.ms, 1))
+            for each in steps
+        ],
+        checked_at=status.check.ended_at if status.check else None,
+        last_call=schemas.LastCallRow(**asdict(status.last_call)) if status.last_call else None,
+        last_error=schemas.TroubleRow(**asdict(status.last_error)) if status.last_error else None,
+    )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def health_answer(states: dict[Service, State], version: str) -> schemas.HealthAnswer:

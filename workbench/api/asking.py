@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from workbench.domain.case import Case, JobView, Visitor
 from workbench.domain.errors import InvalidRequest, NotSignedIn
+from workbench.domain.trace import span
 from workbench.usecases.workbench import Workbench
 
 _COPY_BYTES = 1 << 20
@@ -76,8 +77,9 @@ async def receive_files(workbench: Workbench, visitor: Visitor, files: Sequence[
         raise workbench.opening.too_large(total)
     case = await run_in_threadpool(workbench.opening.receive, visitor)
     try:
-        for number, each in enumerate(given):
-            await run_in_threadpool(_copy, workbench, case, each, number)
+        with span("upload"):
+            for number, each in enumerate(given):
+                await run_in_threadpool(_copy, workbench, case, each, number)
     except BaseException:
         workbench.opening.give_up(case)
         raise

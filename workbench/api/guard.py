@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workbench.api.problems import problem
 from workbench.domain.errors import InvalidRequest, NotSignedIn, OutsideInputFolders, TooLarge, WorkbenchError
+from workbench.domain.trace import trace_id
 from workbench.usecases.access import VISIT_COOKIE, Access
 
 _LOG = logging.getLogger(__name__)
@@ -73,9 +74,10 @@ class Guard:
         except WorkbenchError as error:  # raised while a body is received by an app mounted on ours
             told = error
         except Exception as error:  # noqa: BLE001 - the boundary of a request: the client must get an answer
-            _LOG.error("a %s request ended with an unexpected %s", scope["method"], type(error).__name__)
+            kind = type(error).__name__
+            _LOG.error("a %s request ended with an unexpected %s (trace %s)", scope["method"], kind, trace_id())
             _LOG.debug("the unexpected error", exc_info=True)
-            told = WorkbenchError(f"Something unexpected went wrong ({type(error).__name__}).")
+            told = WorkbenchError(f"Something unexpected went wrong ({kind}).")
         else:
             return
         if not begun:

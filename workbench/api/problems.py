@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from workbench.domain import errors
+from workbench.domain.trace import trace_id
 
 _STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
     (errors.UnknownFormat, 415, "Not a file that is read here"),
@@ -19,6 +20,8 @@ _STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
     (errors.UnknownOrgan, 422, "Unknown structure"),
     (errors.InvalidRequest, 422, "The request does not fit"),
     (errors.OutsideInputFolders, 403, "Outside the input folders"),
+    (errors.NotAllowedHere, 403, "Only on the machine itself"),
+    (errors.PurposeRefused, 403, "Not what this service is for"),
     (errors.InputError, 400, "The input cannot be used"),
     (errors.NimRejected, 502, "The NIM refused the request"),
     (errors.NimReplyInvalid, 502, "The NIM's answer is unusable"),
@@ -88,4 +91,6 @@ def _answer(
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
     if hint:
         content["hint"] = hint
+    if (trace := trace_id()) is not None:
+        content["trace_id"] = trace
     return JSONResponse(content, status_code=status, headers=headers, media_type="application/problem+json")

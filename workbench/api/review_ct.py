@@ -21,7 +21,9 @@ from workbench.api.asking import (
 )
 from workbench.domain.case import JobView, Visitor
 from workbench.domain.errors import InvalidRequest
+from workbench.domain.nim import Service
 from workbench.domain.organs import parse_organs
+from workbench.domain.records import Purpose
 from workbench.usecases.workbench import Workbench
 
 _DESCRIBED = {
@@ -56,6 +58,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
 
         Takes JSON, or a form with the CT in `file`. With `Prefer: respond-async` the answer is 202 and a job.
         """
+        workbench.records.purposes.require(Service.VISTA3D, Purpose.SEGMENTATION)  # before a large upload is taken
         if is_multipart(request):
             body, case_id, reading = await _open_form(request, workbench, visitor)
         else:

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from workbench import __version__
-from workbench.api import cases, login, nim_status, problems, review_ct
+from workbench.api import cases, login, nim_status, problems, records, review_ct
 from workbench.api.guard import Guard
+from workbench.api.observe import Observed
 from workbench.assets import asset
 from workbench.usecases.workbench import Workbench
 
@@ -37,13 +39,20 @@ def build_app(workbench: Workbench, *, hosts: Callable[[], frozenset[str] | None
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
     )
     problems.register(app)
-    for module in (nim_status, review_ct, cases, login):
-        app.include_router(module.build_routes(workbench))
+    routers = [module.build_routes(workbench) for module in (nim_status, records, review_ct, cases, login)]
+    for router in routers:
+        app.include_router(router)
     app.mount("/assets/web", StaticFiles(directory=asset("web")), name="web")
     app.add_middleware(
         Guard,
         access=workbench.access,
         hosts=hosts,
         max_body_bytes=workbench.opening.limits.max_bytes + _ROOM_FOR_FORM_BYTES,
+    )
+    app.add_middleware(
+        Observed,
+        metrics=workbench.records.metrics,
+        tracer=workbench.records.tracer,
+        routes=frozenset(each.path for router in routers for each in router.routes if isinstance(each, Route)),
     )
     return app

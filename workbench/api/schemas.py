@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from workbench.domain.nim import Mode
+
 StateName = Literal["available", "cloud", "mock", "unavailable"]
 
 
@@ -59,27 +61,94 @@ class SegmentAnswer(BaseModel):
     provenance: dict[str, Any]
 
 
+class CheckStepRow(BaseModel):
+    """One step of a contract check; `ok` is null where it was not tried or cannot be told. Wall time in ms."""
+
+    step: str
+    ok: bool | None
+    detail: str
+    ms: float | None
+
+
+class LastCallRow(BaseModel):
+    """The last real request to a NIM, and how it ended. Wall time in seconds."""
+
+    at: str
+    ok: bool
+    detail: str
+    elapsed_s: float
+
+
+class TroubleRow(BaseModel):
+    """The last error of a NIM, with its cure where there is one."""
+
+    at: str
+    message: str
+    hint: str | None
+
+
 class ServiceRow(BaseModel):
     """One NIM as a request would meet it now."""
 
     name: str
+    title: str
     status: StateName
     url: str | None
     detail: str
     finer_state: str
     model: str | None
     version: str | None
+    since: str | None = Field(description="when this state was first seen, ISO 8601")
+    starting_s: float | None = Field(description="seconds for which it has been starting")
+    latency_ms: float | None = Field(description="of the last look at whether it is ready")
+    goes_to: str = Field(description="where a request made now goes")
+    hint: str | None
+    curl: str | None = Field(description="a line to ask it by hand; holds no key")
+    checks: list[CheckStepRow] = Field(description="steps of the last contract check")
+    checked_at: str | None = Field(description="when that check ended; null while it runs, and before the first")
+    last_call: LastCallRow | None
+    last_error: TroubleRow | None
+
+
+class CheckRow(BaseModel):
+    """The contract check that runs, or the last one: how many services are done."""
+
+    number: int
+    mode: str
+    running: bool
+    started_at: str
+    ended_at: str | None
+    done: int
+    of: int
+
+
+class ModeBody(BaseModel):
+    """The mode wanted for this visit."""
+
+    mode: Mode
+
+
+class ModeAnswer(BaseModel):
+    """The mode of this visit and of the process, and whether this request's sender may switch it."""
+
+    mode: Mode
+    process_mode: Mode
+    may_switch: bool
 
 
 class StatusAnswer(BaseModel):
-    """The four services."""
+    """The four services in this visit's mode; `helpers` are the embedding and reranking NIMs where configured."""
 
     services: list[ServiceRow]
     available_count: int
     mock_count: int
     unavailable_count: int
     cloud_count: int
-    mode: str
+    mode: Mode
+    process_mode: Mode
+    may_switch: bool
+    helpers: list[ServiceRow]
+    check: CheckRow | None
 
 
 class HealthAnswer(BaseModel):
@@ -104,6 +173,7 @@ class JobAnswer(BaseModel):
     elapsed_s: float
     error: str | None
     hint: str | None
+    trace_id: str | None
 
 
 class SeriesRow(BaseModel):

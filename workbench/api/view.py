@@ -13,6 +13,7 @@ from workbench.domain.badge import badge_of
 from workbench.domain.case import Case, Visitor
 from workbench.domain.errors import InvalidRequest, NotFound
 from workbench.domain.organs import ORGANS
+from workbench.domain.trace import span
 from workbench.usecases.workbench import Workbench
 
 _CACHED = {"Cache-Control": "private, max-age=3600"}
@@ -168,4 +169,5 @@ def _stack(
         if case.segmentation is None or revision not in (0, case.revision):
             raise NotFound("This mask was replaced by a newer one.", hint="Load the case again.")
         array = workbench.arrays.segmentation(case).labels
-    return stack_bytes(array, volume.grid, kind, plane, start, n, center=center, width=width, quality=quality)
+    with span("render"):
+        return stack_bytes(array, volume.grid, kind, plane, start, n, center=center, width=width, quality=quality)

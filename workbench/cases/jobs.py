@@ -7,12 +7,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from workbench.domain.case import JobState, JobView, Visitor
 from workbench.domain.clock import Clock
 from workbench.domain.errors import Busy, Cancelled, NotFound, WorkbenchError
 from workbench.domain.progress import Progress
+from workbench.domain.trace import LocalTracer, Trace, Tracer, tracing
 
 _KEPT = 500
 _LOG = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class _Job:
     fraction: float | None = None
     elapsed_s: float = 0.0
     error: WorkbenchError | None = None
+    trace: Trace | None = None
 
     def stage(self, name: str, fraction: float | None = None) -> None:
         """The `Progress` that the work reports to."""
@@ -52,8 +55,9 @@ class _Job:
 class Jobs:
     """The jobs of one process. Finished ones are kept for a while so that their outcome can be read."""
 
-    def __init__(self, clock: Clock, *, most_running: int = 16) -> None:
+    def __init__(self, clock: Clock, *, most_running: int = 16, tracer: Tracer | None = None) -> None:
         self._clock = clock
+        self._tracer = tracer or LocalTracer()
         self._most_running = most_running
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._lock = threading.Lock()
@@ -75,7 +79,9 @@ class Jobs:
                 )
             self._jobs[job.id] = job
             self._forget_old()
-        threading.Thread(target=self._run, args=(job, work), daemon=True, name=f"job-{kind}").start()
+        # A thread starts with no context of its own; with this one its spans belong to the request that began the job.
+        context = copy_context()
+        threading.Thread(target=context.run, args=(self._run, job, work), daemon=True, name=f"job-{kind}").start()
         return self._view(job)
 
     def get(self, visitor: Visitor, job_id: str) -> JobView:
@@ -111,6 +117,11 @@ class Jobs:
         for job in jobs:
             job.finished.wait(timeout_s)
 
+    def running_count(self) -> int:
+        """How many jobs run now."""
+        with self._lock:
+            return sum(each.state is JobState.RUNNING for each in self._jobs.values())
+
     def running_on(self, case_id: str) -> bool:
         """Whether a job runs on the case."""
         with self._lock:
@@ -133,13 +144,15 @@ class Jobs:
         state: JobState = JobState.DONE
         error: WorkbenchError | None = None
         try:
-            work(job)
+            with tracing(self._tracer, f"job {job.kind}") as job.trace:
+                work(job)
         except Cancelled as stopped:
             state, error = JobState.CANCELLED, stopped
         except WorkbenchError as failed:
             state, error = JobState.FAILED, failed
         except Exception as unexpected:  # noqa: BLE001 - the boundary of a thread: a job must end, whatever happened
-            _LOG.error("a %s job ended with an unexpected %s", job.kind, type(unexpected).__name__)
+            trace = job.trace.id if job.trace else "none"
+            _LOG.error("a %s job ended with an unexpected %s (trace %s)", job.kind, type(unexpected).__name__, trace)
             _LOG.debug("the unexpected error", exc_info=True)
             state = JobState.FAILED
             error = WorkbenchError(
@@ -168,6 +181,7 @@ class Jobs:
                 elapsed_s=self._clock.elapsed_s(job.started) if running else job.elapsed_s,
                 error=job.error.message if job.error else None,
                 hint=job.error.hint if job.error else None,
+                trace_id=job.trace.id if job.trace and job.state is JobState.FAILED else None,
             )
 
     def _forget_old(self) -> None:

@@ -41,6 +41,12 @@ class WorkerPool:
         for worker in self._all:
             self._idle.put(worker)
 
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for a free process."""
+        with self._lock:
+            return self._waiting
+
     def warm(self) -> None:
         """Start the processes now, in the background, so that the first upload does not wait for imports."""
         for worker in self._all:

@@ -6,13 +6,15 @@ import argparse
 import importlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from workbench import __version__
 
 _COMMANDS = {
     "serve": "start the workbench and open it in a browser",
     "segment": "segment a CT and measure every structure",
+    "doctor": "look at this machine and the NIMs, and say what to mend",
+    "bench": "measure how fast a NIM answers",
     "config": "show every setting, its value and where it comes from",
 }
 
@@ -51,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     }
     _serve_options(made["serve"])
     _segment_options(made["segment"])
+    _bench_options(made["bench"])
     return parser
 
 
@@ -70,6 +73,36 @@ def _segment_options(parser: argparse.ArgumentParser) -> None:
         "--classes", nargs="+", metavar="NAME", help="structures, such as liver left_kidney; default: everything"
     )
     parser.add_argument("--series", type=int, metavar="N", help="which series, where CT holds several")
+
+
+def _bench_options(parser: argparse.ArgumentParser) -> None:
+    services = ("vista3d", "llm", "maisi", "vila_m3", "embed", "rerank")
+    parser.add_argument("service", metavar="SERVICE", choices=services, help=", ".join(services))
+    parser.add_argument("--requests", type=_whole(1, 10_000), default=10, metavar="N", help="how many (default 10)")
+    parser.add_argument("--concurrency", type=_whole(1, 64), default=1, metavar="C", help="at once (default 1)")
+    parser.add_argument(
+        "--max-seconds", type=_whole(1, 86_400), default=600, metavar="S", help="end after that long (default 600)"
+    )
+    parser.add_argument("--health", action="store_true", help="time the readiness probe instead of work")
+    parser.add_argument("--allow-mock", action="store_true", help="measure the stand-in too; marked as mock")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="vista3d: structures; default: everything")
+    parser.add_argument(
+        "--spacing", type=_whole(1, 10), default=2, metavar="MM", help="vista3d: of the phantom sent, mm (default 2)"
+    )
+    parser.add_argument(
+        "--max-tokens", type=_whole(1, 4096), default=128, metavar="N", help="llm: longest answer (default 128)"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report there too")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must lie between {low} and {high}")
+        return value
+
+    return number
 
 
 def _run(options: argparse.Namespace) -> int:

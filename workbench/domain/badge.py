@@ -27,8 +27,9 @@ def badge_of(case: Case | None) -> Badge:
         text = "Made-up phantom, no patient" if volume.is_mock else "Uploaded CT"
         return Badge(kind="mock" if volume.is_mock else volume.origin.value, text=text, is_mock=volume.is_mock)
     of_what = "a made-up phantom" if volume.is_mock else "an uploaded CT"
+    switched = ", mode switched for this visit" if "switched_from" in mask.parameters else ""
     if mask.origin is Origin.MOCK:
-        return Badge(kind="mock", text=f"Mock mask of {of_what}", is_mock=True)
+        return Badge(kind="mock", text=f"Mock mask of {of_what}{switched}", is_mock=True)
     maker = "your NIM" if mask.origin is Origin.LOCAL else "the hosted catalogue"
-    text = f"Mask of {of_what} by {maker}, {mask.model} {mask.version}"
+    text = f"Mask of {of_what} by {maker}, {mask.model} {mask.version}{switched}"
     return Badge(kind="mock" if mask.is_mock else mask.origin.value, text=text, is_mock=mask.is_mock)

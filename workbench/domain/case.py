@@ -165,7 +165,10 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class JobView:
-    """A job as it stands now. `fraction` runs 0..1 over the present stage; `elapsed_s` is since its start."""
+    """A job as it stands now. `fraction` runs 0..1 over the present stage; `elapsed_s` is since its start.
+
+    `trace_id` of a failed job is the id under which the logs tell of it.
+    """
 
     id: str
     kind: str
@@ -176,6 +179,7 @@ class JobView:
     elapsed_s: float
     error: str | None = None
     hint: str | None = None
+    trace_id: str | None = None
 
     @property
     def running(self) -> bool:

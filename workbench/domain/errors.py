@@ -67,6 +67,14 @@ class OutsideInputFolders(InputError):
     """A path that leads outside the folders from which files may be read."""
 
 
+class NotAllowedHere(WorkbenchError):
+    """Only a person at the machine that runs the workbench may do this."""
+
+
+class PurposeRefused(WorkbenchError):
+    """The operator does not allow the service for this purpose."""
+
+
 class NimError(WorkbenchError):
     """A NIM did not give a result."""
 

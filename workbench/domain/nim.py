@@ -11,17 +11,33 @@ from workbench.domain.segmentation import Segmentation, SegmentationRequest
 
 
 class Service(StrEnum):
-    """A NIM by the name that the published routes use."""
+    """A NIM by the name that the published routes use; `ROUTED` are the four that they always list."""
 
     VISTA3D = "vista3d"
     MAISI = "maisi"
     VILA_M3 = "vila_m3"
     LLM = "llm"
+    EMBED = "embed"
+    RERANK = "rerank"
 
     @property
     def display_name(self) -> str:
         """As people write it."""
-        return {"vista3d": "VISTA-3D", "maisi": "MAISI", "vila_m3": "VILA-M3", "llm": "Llama-3"}[self.value]
+        return {
+            "vista3d": "VISTA-3D",
+            "maisi": "MAISI",
+            "vila_m3": "VILA-M3",
+            "llm": "Llama-3",
+            "embed": "Embedding",
+            "rerank": "Reranking",
+        }[self.value]
+
+
+ROUTED = (Service.VISTA3D, Service.MAISI, Service.VILA_M3, Service.LLM)
+"""The four of `/nim/status`, `/health` and the panel, in the published order."""
+
+HELPERS = (Service.EMBED, Service.RERANK)
+"""Optional NIMs, on the Status tab where their address is set. None has a mock."""
 
 
 class State(StrEnum):
@@ -71,6 +87,8 @@ def route(mode: Mode, *, allow_fallback: bool, service: Service) -> Route:
     """The mode table: the panel, `/nim/status` and every request ask this function."""
     if mode is Mode.MOCK:
         return Route(first=First.NOBODY, stand_in=True)
+    if service in HELPERS:
+        return Route(first=First.OWN_NIM, stand_in=False)
     if mode is Mode.LOCAL:
         return Route(first=First.OWN_NIM, stand_in=allow_fallback)
     if service in HOSTED:
@@ -79,10 +97,55 @@ def route(mode: Mode, *, allow_fallback: bool, service: Service) -> Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What went wrong last, when (ISO 8601), and what to do about it."""
+
+    at: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastCall:
+    """The last real request that a NIM was sent, checks left out: when it ended, how, and its wall time in seconds."""
+
+    at: str
+    ok: bool
+    detail: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckStep:
+    """One step of a contract check. `ok` is None where it was not tried, or cannot be told. Wall time in ms."""
+
+    step: str
+    ok: bool | None
+    detail: str
+    ms: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """The last contract check of a service: its steps so far, and when it ended (ISO 8601), None while it runs."""
+
+    steps: tuple[CheckStep, ...]
+    ended_at: str | None = None
+
+    @property
+    def failed(self) -> CheckStep | None:
+        """The first step that failed."""
+        return next((each for each in self.steps if each.ok is False), None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NimStatus:
-    """What would answer now, and why. `url` is None where none is asked.
+    """What would answer now, and why. `url` is None where none is asked; it never holds a password.
 
     `state` may be finer than the published four; `published_state` is the one for `/nim/status` and `/health`.
+    `since` is when the state was first seen (ISO 8601), `starting_s` how long it has been starting. `goes_to` says
+    where a request made now would go, `hint` the cure of what `detail` tells, `curl` a line to ask it by hand,
+    which holds no key.
     """
 
     service: Service
@@ -93,6 +156,14 @@ class NimStatus:
     model: str | None = None
     version: str | None = None
     latency_ms: float | None = None
+    since: str | None = None
+    starting_s: float | None = None
+    goes_to: str = ""
+    hint: str | None = None
+    curl: str | None = None
+    check: CheckReport | None = None
+    last_call: LastCall | None = None
+    last_error: Trouble | None = None
 
 
 RequestT = TypeVar("RequestT", contravariant=True)
@@ -110,3 +181,23 @@ class Nim(Protocol[RequestT, ResultT]):
 
 
 Segmenter = Nim[SegmentationRequest, Segmentation]
+
+
+class Services(Protocol):
+    """Who answers in one mode."""
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """Who segments."""
+
+    def statuses(self) -> tuple[NimStatus, ...]:
+        """`ROUTED`, then those of `HELPERS` that are configured. Never raises."""
+
+    def settled(self) -> bool:
+        """Whether `statuses` answers at once; asking starts whatever look is due."""
+
+    def checkable(self) -> tuple[Service, ...]:
+        """The services that a contract check would ask; none where nobody is asked."""
+
+    def check(self, service: Service) -> CheckReport:
+        """Run the contract check of one service, told in its status while it runs. Never raises."""

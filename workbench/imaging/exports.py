@@ -54,7 +54,7 @@ def volumes_csv(
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -175,8 +175,8 @@ def _shared_columns(measurements: Measurements, segmented: Provenance, report: C
     }
 
 
-def _cell(value: object) -> object:
-    """Plain ASCII, so that Excel needs no byte order mark; booleans as pandas and spreadsheets both know them."""
+def csv_cell(value: object) -> object:
+    """A table's cell: plain ASCII (Excel needs no byte order mark), booleans as pandas and spreadsheets know them."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if not isinstance(value, str):

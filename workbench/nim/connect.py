@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import httpx
+
 from workbench.domain.clock import Clock
 from workbench.domain.errors import NimUnavailable
-from workbench.domain.nim import First, NimStatus, Route, Segmenter, Service, route
+from workbench.domain.nim import CheckReport, First, Mode, NimStatus, Route, Segmenter, Service, Services
+from workbench.domain.records import Describe
+from workbench.domain.segmentation import Segmentation
 from workbench.domain.work import RunInWorker
+from workbench.nim.check import check
+from workbench.nim.describe import Descriptions
+from workbench.nim.evidence import Witnessed
 from workbench.nim.exchange import ExchangeFolder, ExchangeUrl
 from workbench.nim.http import new_client
-from workbench.nim.probe import Probes, Target
+from workbench.nim.in_mode import InMode
+from workbench.nim.probe import Lookout, Probes, Target
 from workbench.nim.stand_ins import Vista3dStandIn
+from workbench.nim.targets import base_url, target, targets
 from workbench.nim.vista3d import Timeouts, Vista3d
+from workbench.nim.vista3d_check import Observed, Vista3dCheck
 from workbench.nim.with_stand_in import Refusing, WithStandIn
 from workbench.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """Who answers, how they are, and letting go of them."""
+    """Who answers, how they are, and letting go of them.
+
+    `segmenter` and `statuses` are those of the mode that the settings name; `in_mode` gives those of any, built
+    when first asked for and kept. All modes share clients, looks and evidence.
+    """
 
     segmenter: Segmenter
     statuses: Callable[[], tuple[NimStatus, ...]]
+    in_mode: Callable[[Mode], Services]
+    describe: Describe
     close: Callable[[], None]
 
 
@@ -37,58 +54,132 @@ def connect(settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scr
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    routes = {
-        service: route(settings.nim_mode, allow_fallback=settings.nim_allow_mock_fallback, service=service)
-        for service in Service
-    }
-    client = new_client()
-    delivery = _delivery(settings)
-    warning = delivery.warning()
-    probes = Probes(
-        [_target(settings, service, routes[service]) for service in Service],
-        client=client,
-        notes={Service.VISTA3D: warning} if warning else {},
-    )
-    status = partial(probes.status, Service.VISTA3D)
-    stand_in = Vista3dStandIn(clock=clock, run_in_worker=run_in_worker)
+    parts = _Parts(settings, clock=clock, run_in_worker=run_in_worker, scratch=scratch)
+    modes: dict[Mode, _Connected] = {}
+    building = threading.Lock()
 
-    def own() -> Segmenter:
-        return Vista3d(
-            _base(settings.nim_vista3d_url),
-            client=client,
-            delivery=delivery,
-            timeouts=Timeouts(answer_s=settings.nim_vista3d_timeout_s),
+    def in_mode(mode: Mode) -> _Connected:
+        with building:
+            if mode not in modes:
+                modes[mode] = _Connected(parts, mode)
+            return modes[mode]
+
+    own = in_mode(settings.nim_mode)
+    return Connections(
+        segmenter=own.segmenter,
+        statuses=own.statuses,
+        in_mode=in_mode,
+        describe=Descriptions(
+            [target(settings, service, Route(first=First.OWN_NIM, stand_in=False)) for service in Service],
+            client=parts.client,
             clock=clock,
-            scratch=scratch,
-            max_voxels=settings.max_voxels,
-            status=status,
+        ),
+        close=parts.close,
+    )
+
+
+class _Parts:
+    """What all modes share."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scratch: Path) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.run_in_worker = run_in_worker
+        self.client: httpx.Client = new_client()
+        self.lookout = Lookout(self.client, clock=clock)
+        delivery = _delivery(settings)
+        self.warning = delivery.warning()
+        self.delivery = Observed(delivery, scratch)
+        self.stand_in = Vista3dStandIn(clock=clock, run_in_worker=run_in_worker)
+        self._scratch = scratch
+        self._lock = threading.Lock()
+        self._vista3d: Vista3d | None = None
+
+    def vista3d(self, status: Callable[[], NimStatus]) -> Vista3d:
+        """The one client of the own VISTA-3D NIM: it lets one volume in at a time, whoever sends it."""
+        with self._lock:
+            if self._vista3d is None:
+                self._vista3d = Vista3d(
+                    base_url(self.settings.nim_vista3d_url),
+                    client=self.client,
+                    delivery=self.delivery,
+                    timeouts=Timeouts(answer_s=self.settings.nim_vista3d_timeout_s),
+                    clock=self.clock,
+                    scratch=self._scratch,
+                    max_voxels=self.settings.max_voxels,
+                    status=status,
+                )
+            return self._vista3d
+
+    def close(self) -> None:
+        """Let go of threads, the exchange's port and connections."""
+        self.lookout.close()
+        self.delivery.close()
+        self.client.close()
+
+
+class _Connected:
+    """Who answers in one mode, a `Services`."""
+
+    def __init__(self, parts: _Parts, mode: Mode) -> None:
+        self._parts = parts
+        self._targets = {each.service: each for each in targets(parts.settings, mode)}
+        notes = {Service.VISTA3D: parts.warning} if parts.warning else {}
+        self._probes = Probes(tuple(self._targets.values()), parts.lookout, notes=notes)
+        self._status = partial(self._probes.status, Service.VISTA3D)
+        self._segmenter = InMode(
+            self._choose_segmenter(self._targets[Service.VISTA3D]), mode, process_mode=parts.settings.nim_mode
         )
 
-    def close() -> None:
-        probes.close()
-        delivery.close()
-        client.close()
+    @property
+    def segmenter(self) -> Segmenter:
+        return self._segmenter
 
-    return Connections(
-        segmenter=_segmenter(settings, routes[Service.VISTA3D], own, stand_in, status),
-        statuses=probes.statuses,
-        close=close,
-    )
+    def statuses(self) -> tuple[NimStatus, ...]:
+        return self._probes.statuses()
+
+    def settled(self) -> bool:
+        return self._probes.settled()
+
+    def checkable(self) -> tuple[Service, ...]:
+        return tuple(
+            service
+            for service, each in self._targets.items()
+            if each.route.first is not First.NOBODY and each.url and (each.key or not each.is_hosted)
+        )
+
+    def check(self, service: Service) -> CheckReport:
+        asked = self._targets[service]
+        imaging = None
+        if service is Service.VISTA3D:
+            imaging = Vista3dCheck(
+                self._parts.vista3d(self._status),
+                self._parts.delivery,
+                run_in_worker=self._parts.run_in_worker,
+                clock=self._parts.clock,
+            )
+        report = check(asked, client=self._parts.client, evidence=self._parts.lookout.evidence(asked), imaging=imaging)
+        self._parts.lookout.watch(asked).forget()
+        return report
+
+    def _choose_segmenter(self, asked: Target) -> Segmenter:
+        way = asked.route
+        if way.first is First.NOBODY and way.reason is None:
+            return self._parts.stand_in
+        real: Segmenter
+        if way.reason is not None:
+            real = Refusing(partial(_not_hosted, way.reason, stand_in=way.stand_in), self._status)
+        elif not asked.url:
+            real = Refusing(_not_deployed, self._status)
+        else:
+            evidence = self._parts.lookout.evidence(asked)
+            real = Witnessed(self._parts.vista3d(self._status), evidence, _told)
+        return WithStandIn(real, self._parts.stand_in) if way.stand_in else real
 
 
-def _segmenter(
-    settings: Settings, way: Route, own: Callable[[], Segmenter], stand_in: Segmenter, status: Callable[[], NimStatus]
-) -> Segmenter:
-    if way.first is First.NOBODY and way.reason is None:
-        return stand_in
-    real: Segmenter
-    if way.reason is not None:
-        real = Refusing(partial(_not_hosted, way.reason, stand_in=way.stand_in), status)
-    elif not settings.nim_vista3d_url:
-        real = Refusing(_not_deployed, status)
-    else:
-        real = own()
-    return WithStandIn(real, stand_in) if way.stand_in else real
+def _told(answer: Segmentation) -> str:
+    found = "everything" if answer.asked is None else f"{len(answer.asked)} structures"
+    return f"It segmented a volume; asked for {found}."
 
 
 def _not_hosted(reason: str, *, stand_in: bool) -> NimUnavailable:
@@ -111,41 +202,4 @@ def _delivery(settings: Settings) -> ExchangeUrl | ExchangeFolder:
         return ExchangeFolder(folder=Path(settings.nim_exchange_dir), mount=settings.nim_exchange_mount)
     return ExchangeUrl(
         listen=settings.nim_exchange_listen, base_url=settings.nim_exchange_url, nim_url=settings.nim_vista3d_url
-    )
-
-
-def _base(url: str) -> str:
-    """Without `/v1` and slashes at the end: both spellings are accepted."""
-    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-
-
-def _target(settings: Settings, service: Service, way: Route) -> Target:
-    setting, url, model_setting, model = {
-        Service.VISTA3D: ("IMAGING_NIM_VISTA3D_URL", settings.nim_vista3d_url, "", ""),
-        Service.MAISI: ("IMAGING_NIM_MAISI_URL", settings.nim_maisi_url, "", ""),
-        Service.VILA_M3: (
-            "IMAGING_NIM_VILAM3_URL",
-            settings.nim_vilam3_url,
-            "IMAGING_NIM_VILAM3_MODEL",
-            settings.nim_vilam3_model,
-        ),
-        Service.LLM: ("IMAGING_NIM_LLM_URL", settings.nim_llm_url, "IMAGING_NIM_LLM_MODEL", settings.nim_llm_model),
-    }[service]
-    if way.first is not First.HOSTED:
-        return Target(
-            service=service, route=way, url=_base(url), setting=setting, model=model, model_setting=model_setting
-        )
-    hosted_model_setting, hosted_model = (
-        ("IMAGING_NIM_CLOUD_LLM_MODEL", settings.nim_cloud_llm_model)
-        if service is Service.LLM
-        else ("IMAGING_NIM_CLOUD_VLM_MODEL", settings.nim_cloud_vlm_model)
-    )
-    return Target(
-        service=service,
-        route=way,
-        url=_base(settings.nim_cloud_url),
-        setting="IMAGING_NIM_CLOUD_URL",
-        model=hosted_model,
-        model_setting=hosted_model_setting,
-        key=settings.nvidia_api_key.get_secret_value(),
     )

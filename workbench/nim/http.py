@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,14 @@ class Reply:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streaming:
+    """An answer that is still coming: its status code and its lines."""
+
+    status: int
+    lines: Iterator[str]
 
 
 class Connection:
@@ -117,6 +125,36 @@ class Line:
         timeout = httpx.Timeout(answer_s, connect=connect_s)
         return self._exchange("POST", path, body, timeout, max_bytes, connection)
 
+    @contextlib.contextmanager
+    def streaming(
+        self, path: str, body: Mapping[str, Any], *, connect_s: float, quiet_s: float, connection: Connection
+    ) -> Iterator[Streaming]:
+        """POST JSON and read the answer's lines as they come; at most `quiet_s` between two pieces.
+
+        Raises, also while lines are read:
+            NimUnavailable: not reached, silent for too long, or the connection broke.
+            NimReplyInvalid: the answer cannot be decoded.
+        """
+        timeout = httpx.Timeout(quiet_s, connect=connect_s)
+        try:
+            with self._client.stream(
+                "POST",
+                self.base_url + path,
+                json=body,
+                headers=self._headers(),
+                timeout=timeout,
+                extensions={"trace": connection.trace},
+            ) as response:
+                yield Streaming(status=response.status_code, lines=response.iter_lines())
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise self._translated(error, timeout) from error
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "*/*", "Connection": "close"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return headers
+
     def _exchange(
         self,
         method: str,
@@ -126,16 +164,13 @@ class Line:
         max_bytes: int,
         connection: Connection,
     ) -> Reply:
-        headers = {"Accept": "*/*", "Connection": "close"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
         start = time.monotonic()
         try:
             with self._client.stream(
                 method,
                 self.base_url + path,
                 json=body,
-                headers=headers,
+                headers=self._headers(),
                 timeout=timeout,
                 extensions={"trace": connection.trace},
             ) as response:

@@ -18,6 +18,7 @@ from workbench.domain.organs import ORGANS, PARTS, expand
 from workbench.domain.progress import Progress
 from workbench.domain.provenance import Origin, Provenance
 from workbench.domain.segmentation import Segmentation, SegmentationRequest
+from workbench.domain.trace import span
 from workbench.nim.exchange import Delivery, Offer
 from workbench.nim.http import Connection, ConnectionRefused, Line, NoAnswerInTime, Reply
 from workbench.nim.turns import Turns, call, wait
@@ -97,7 +98,8 @@ class Vista3d:
             request.progress.stage("preparing the volume for VISTA-3D")
             with self._delivery.offer(request.image_file()) as offer:
                 body = {"image": offer.image} | ({"prompts": prompts} if prompts else {})
-                reply = self._ask(body, request, offer)
+                with span("NIM call", service="vista3d"):
+                    reply = self._ask(body, request, offer)
             if reply.status != 200:
                 raise failure(reply, offer)
         request.progress.stage("reading the mask")
@@ -151,7 +153,8 @@ class Vista3d:
         grid = request.volume.grid
         asked = _asked(request)
         clicked = next(iter(request.points), None)
-        labels = read_reply(reply.body, grid, scratch=self._scratch, max_voxels=self._max_voxels)
+        with span("parse"):
+            labels = read_reply(reply.body, grid, scratch=self._scratch, max_voxels=self._max_voxels)
         meaning = interpret(labels, asked=asked, zero_shot=clicked if clicked in ZERO_SHOT else None)
         return Segmentation(
             labels=meaning.labels,

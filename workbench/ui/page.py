@@ -38,7 +38,7 @@ def mount_page(app: FastAPI, workbench: Workbench, *, max_upload_mb: int) -> Fas
         run_history=False,
         footer_links=[],
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css_paths=[asset("web", "workbench.css")],
+        css_paths=[asset("web", "workbench.css"), asset("web", "status.css")],
         js=_start_script(facts),
         show_error=False,
     )
@@ -59,7 +59,7 @@ def build_page(workbench: Workbench) -> gr.Blocks:
                     if name == "Segment":
                         review_ct.build_tab(workbench, page, badge)
                     elif name == "Status":
-                        nim_status.build_tab()
+                        nim_status.build_tab(workbench)
                     else:
                         coming.build_tab(name)
         gr.HTML(_FOOT, elem_id="wb-foot", padding=False)

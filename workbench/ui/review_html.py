@@ -114,7 +114,7 @@ def outcome(job: JobView) -> str:
     if job.state.value == "cancelled":
         return '<p class="wb-quiet" role="status">Stopped. Nothing was changed; you can run it again.</p>'
     title = {"read": "The CT could not be opened", "segment": "The segmentation failed"}.get(job.kind, "It failed")
-    return trouble(title, job.error, job.hint)
+    return trouble(title, job.error, job.hint, trace=job.trace_id)
 
 
 def organs(case: Case) -> str:

@@ -29,10 +29,11 @@ def times(values: Sequence[float], decimals: int) -> str:
     return " × ".join(grouped(each, decimals) for each in values)
 
 
-def trouble(title: str, message: str, hint: str | None = None) -> str:
-    """An error box: what happened, why, what to do."""
+def trouble(title: str, message: str, hint: str | None = None, *, trace: str | None = None) -> str:
+    """An error box: what happened, why, what to do, and the id under which the logs tell of it."""
     cure = f'<p class="wb-hint">{esc(hint)}</p>' if hint else ""
-    return f'<div class="wb-trouble" role="alert"><strong>{esc(title)}</strong><p>{esc(message)}</p>{cure}</div>'
+    found = f'<p class="wb-quiet">Trace <code>{esc(trace)}</code></p>' if trace else ""
+    return f'<div class="wb-trouble" role="alert"><strong>{esc(title)}</strong><p>{esc(message)}</p>{cure}{found}</div>'
 
 
 def remarks(items: Sequence[str], kind: str) -> str:

@@ -13,6 +13,7 @@ from workbench.domain.case import Case
 from workbench.domain.errors import NotFound, StateConflict
 from workbench.domain.progress import Progress, Silent
 from workbench.domain.segmentation import Measurements
+from workbench.domain.trace import span
 from workbench.domain.work import RunInWorker
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class ExportCt:
         path = self._store.folder(case) / IMAGE_FILE
         with self._writing:
             if not path.exists():
-                self._run_in_worker(write_image, self._store.files(case), path, progress=progress or Silent())
+                with span("convert"):
+                    self._run_in_worker(write_image, self._store.files(case), path, progress=progress or Silent())
         return path
 
     def mask_file(self, case: Case) -> Path:
@@ -76,19 +78,20 @@ class ExportCt:
         volume = self._store.volume(case)
         labels = self._store.segmentation(case).labels if case.segmentation else None
         made = case.segmentation.provenance if case.segmentation else volume.provenance
-        return render_view(
-            volume,
-            labels,
-            plane=plane,
-            slice_number=(slice_count(volume.grid, plane) + 1) // 2 if number is None else number,
-            window=window,
-            opacity=opacity,
-            outline=outline,
-            visible=visible,
-            safe_colours=safe_colours,
-            mark=made.mark,
-            caption=f"{made.model} {made.version}, {made.created_at}",
-        )
+        with span("render"):
+            return render_view(
+                volume,
+                labels,
+                plane=plane,
+                slice_number=(slice_count(volume.grid, plane) + 1) // 2 if number is None else number,
+                window=window,
+                opacity=opacity,
+                outline=outline,
+                visible=visible,
+                safe_colours=safe_colours,
+                mark=made.mark,
+                caption=f"{made.model} {made.version}, {made.created_at}",
+            )
 
     def figure(self, case: Case, kind: str, label: int | None, *, dark: bool) -> bytes:
         """A figure of the case's measurements as PNG."""
@@ -98,9 +101,10 @@ class ExportCt:
         organ = next((each for each in measurements.organs if each.label == label), None)
         if kind in ("histogram", "area") and organ is None:
             raise NotFound("This structure is not in the mask.")
-        return self._run_in_worker(
-            draw_figure, self._store.files(case), kind, organ, measurements, dark, progress=Silent()
-        )
+        with span("render"):
+            return self._run_in_worker(
+                draw_figure, self._store.files(case), kind, organ, measurements, dark, progress=Silent()
+            )
 
 
 def _measured(case: Case) -> Measurements:

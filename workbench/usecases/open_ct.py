@@ -18,7 +18,9 @@ from workbench.domain.case import Case, CaseState, JobView, Source, Visitor
 from workbench.domain.clock import Clock
 from workbench.domain.errors import Busy, InvalidRequest, NotFound, OutsideInputFolders, StateConflict, TooLarge
 from workbench.domain.progress import Progress
+from workbench.domain.trace import span
 from workbench.domain.work import RunInWorker
+from workbench.usecases.run_log import READING, Runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,7 @@ class OpenCt:
         clock: Clock,
         limits: InputLimits,
         phantom_folder: Path,
+        runs: Runs,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -50,6 +53,7 @@ class OpenCt:
         self.limits = limits
         self._phantom_folder = phantom_folder
         self._phantom_lock = threading.Lock()
+        self._runs = runs
 
     def receive(self, visitor: Visitor) -> Case:
         """Make an empty case to put an upload into; its files go there through `keep`."""
@@ -90,7 +94,7 @@ class OpenCt:
             raise self.too_large(total)
         case = self.receive(visitor)
         try:
-            with telling_disk_full():
+            with span("upload"), telling_disk_full():
                 for number, path in enumerate(files):
                     shutil.move(path, self._place_for(case, path.name, number))
             return case, self.open_upload(visitor, case, let_choose=let_choose)
@@ -140,8 +144,17 @@ class OpenCt:
 
     def _start(self, visitor: Visitor, case: Case, work: Callable[[Progress], None]) -> JobView:
         """Begin reading; where no more jobs are taken, nothing of the case stays."""
+
+        def recorded(progress: Progress) -> None:
+            with self._runs.recording(READING, visitor) as run, span("read"):
+                work(progress)
+                opened = self._store.get(visitor, case.id).provenance
+                if opened is not None:
+                    run.input_sha256 = opened.sha256
+                    run.made(opened)
+
         try:
-            return self._jobs.start(visitor, "read", case.id, work)
+            return self._jobs.start(visitor, "read", case.id, recorded)
         except Busy:
             self.give_up(case)
             raise

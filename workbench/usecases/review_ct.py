@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from workbench.cases.jobs import Jobs
 from workbench.cases.store import CaseStore
 from workbench.domain.case import Case, JobView, SegmentationRecord, Visitor
 from workbench.domain.clock import Clock
 from workbench.domain.errors import Cancelled, StateConflict, WorkbenchError
-from workbench.domain.nim import Segmenter
+from workbench.domain.nim import Mode, Segmenter, Service
 from workbench.domain.organs import parse_organs
 from workbench.domain.progress import Progress
+from workbench.domain.provenance import Provenance
+from workbench.domain.records import Purpose
 from workbench.domain.segmentation import Point, SegmentationRequest
+from workbench.domain.trace import span
 from workbench.domain.work import RunInWorker
 from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.records import Records
+from workbench.usecases.run_log import RunNote
 
 _POLL_S = 0.1
 
@@ -28,17 +34,20 @@ class ReviewCt:
         *,
         store: CaseStore,
         jobs: Jobs,
-        segmenter: Segmenter,
+        segmenters: Callable[[Visitor], tuple[Mode, Segmenter]],
         exports: ExportCt,
         run_in_worker: RunInWorker,
         clock: Clock,
+        records: Records,
     ) -> None:
+        """`segmenters` tells in which mode a visitor is, and who segments in it."""
         self._store = store
         self._jobs = jobs
-        self._segmenter = segmenter
+        self._segmenters = segmenters
         self._exports = exports
         self._run_in_worker = run_in_worker
         self._clock = clock
+        self._records = records
         self._starting = threading.Lock()
 
     def segment(
@@ -53,6 +62,7 @@ class ReviewCt:
 
         Raises:
             UnknownOrgan: a name that VISTA-3D does not know or accept.
+            PurposeRefused: the operator does not allow VISTA-3D for segmentation.
             StateConflict: the volume is not read yet, or a job runs on the case already.
         """
         return self._start(visitor, case_id, None, asked, points)
@@ -77,16 +87,20 @@ class ReviewCt:
         asked: Sequence[str | int] | None,
         points: Mapping[str, Sequence[Point]] | None,
     ) -> JobView:
+        self._records.purposes.require(Service.VISTA3D, Purpose.SEGMENTATION)
         labels = parse_organs(asked) if asked else None
         clicks = {parse_organs([name])[0]: tuple(at) for name, at in (points or {}).items()}
         case = self._store.get(visitor, case_id)
         if reading_id is None:
             self._store.files(case)
 
+        mode, segmenter = self._segmenters(visitor)
+
         def work(progress: Progress) -> None:
             if reading_id is not None:
                 self._follow(visitor, reading_id, progress)
-            self._segment(visitor, case_id, labels, clicks, progress)
+            with self._records.runs.recording(Service.VISTA3D.value, visitor, mode=mode.value) as run:
+                self._segment(visitor, case_id, labels, clicks, progress, run, (mode, segmenter))
 
         with self._starting:
             if reading_id is None and self._jobs.running_on(case_id):
@@ -145,13 +159,17 @@ class ReviewCt:
         labels: tuple[int, ...] | None,
         points: Mapping[int, tuple[Point, ...]],
         progress: Progress,
+        run: RunNote,
+        answering: tuple[Mode, Segmenter],
     ) -> None:
         from workbench.cases.work import measure_case  # noqa: PLC0415 - brings the imaging libraries along
 
+        mode, segmenter = answering
         case = self._store.get(visitor, case_id)
         volume = self._store.volume(case)
+        run.input_sha256 = volume.provenance.sha256
         progress.stage("sending")
-        segmentation = self._segmenter.run(
+        segmentation = segmenter.run(
             SegmentationRequest(
                 volume=volume,
                 labels=labels,
@@ -161,20 +179,28 @@ class ReviewCt:
                 progress=progress,
             )
         )
+        made = self._under_record(segmentation.provenance, mode, segmenter)
+        run.made(made)
         progress.stage("measuring")
         record = SegmentationRecord(
             asked=segmentation.asked,
             not_found=segmentation.not_found,
             warnings=segmentation.warnings,
-            provenance=segmentation.provenance,
+            provenance=made,
             revision=case.revision + 1,
         )
         self._store.write_labels(case, segmentation.labels, record.revision)
-        measured = self._run_in_worker(
-            measure_case,
-            self._store.files(case.with_(segmentation=record)),
-            self._clock.stamp(),
-            progress=progress,
-        )
+        with span("measure"):
+            measured = self._run_in_worker(
+                measure_case,
+                self._store.files(case.with_(segmentation=record)),
+                self._clock.stamp(),
+                progress=progress,
+            )
         done = self._store.save(case.with_(segmentation=record, measurements=measured))
         self._store.drop_older(done)
+
+    def _under_record(self, made: Provenance, mode: Mode, segmenter: Segmenter) -> Provenance:
+        """The provenance with the id of the deployment record under which it came about."""
+        record = self._records.review.under(mode.value, segmenter.status(), made)
+        return replace(made, parameters={**made.parameters, "review_record": record})

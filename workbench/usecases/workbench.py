@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.cases.store import CaseStore
+from workbench.domain.bench import BenchReport
 from workbench.domain.clock import Clock
 from workbench.usecases.access import Access
 from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.memory_planner import MemoryPlanner
+from workbench.usecases.nim_metrics import NimMetrics
 from workbench.usecases.nim_status import NimStatuses
 from workbench.usecases.open_ct import OpenCt
+from workbench.usecases.records import Records
 from workbench.usecases.review_ct import ReviewCt
 
 
@@ -26,6 +30,10 @@ class Workbench:
     review: ReviewCt
     exports: ExportCt
     nims: NimStatuses
+    nim_metrics: NimMetrics
+    memory: MemoryPlanner
+    benches: Callable[[], tuple[BenchReport, ...]]
+    records: Records
     access: Access
     arrays: CaseStore
     clock: Clock

@@ -1,0 +1,1 @@
+"""What the workbench tells about itself: metrics and spans."""
