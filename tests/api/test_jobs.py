@@ -40,7 +40,9 @@ def ended(client, job_id):
 
 def test_who_prefers_not_to_wait_gets_a_job_and_where_to_look(client, small_ct):
     with small_ct.open("rb") as file:
-        answer = client.post(SEGMENT, files={"file": ("ct.nii.gz", file)}, data={"target_classes": "liver"}, headers=LATER)
+        answer = client.post(
+            SEGMENT, files={"file": ("ct.nii.gz", file)}, data={"target_classes": "liver"}, headers=LATER
+        )
     assert answer.status_code == 202
     job = answer.json()
     assert set(job) == {"job_id", "kind", "case_id", "state", "stage", "fraction", "elapsed_s", "error", "hint"}

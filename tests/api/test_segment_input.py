@@ -211,9 +211,7 @@ def test_what_was_asked_for_and_not_found_is_named_everywhere(client, small_ct):
 
 
 def test_points_are_taken_by_structure_and_checked(client, case_id):
-    good = client.post(
-        SEGMENT, json={"case_id": case_id, "points": {"left_lung_upper_lobe": [[20, 28, 36]]}}
-    )
+    good = client.post(SEGMENT, json={"case_id": case_id, "points": {"left_lung_upper_lobe": [[20, 28, 36]]}})
     assert good.status_code == 200, good.text
     assert_problem(client.post(SEGMENT, json={"case_id": case_id, "points": {"livr": [[1, 2, 3]]}}), 422, "liver")
     assert_problem(client.post(SEGMENT, json={"case_id": case_id, "points": {"liver": [[1, 2]]}}), 422, "points")
