@@ -1,5 +1,5 @@
 // Who answers: the chips on every tab and the table of the Status tab, asked for every few seconds.
-import { address } from './dom.js';
+import { address, whenThere } from './dom.js';
 
 const EVERY_MS = 5000;
 const SHAPES = {
@@ -11,8 +11,11 @@ const SHAPES = {
   degraded: '<path d="M6 1l5.4 10H.6z" fill="currentColor"/>',
 };
 
+let latest = [];
+
 export function startPanel(facts) {
   ask();
+  whenThere('#status-table tr[data-service]', () => latest.forEach(show)); // the tab is built when first opened
   setInterval(() => { if (!document.hidden) ask(); }, facts.still ? EVERY_MS / 5 : EVERY_MS);
 }
 
@@ -20,7 +23,8 @@ async function ask() {
   try {
     const answer = await fetch(address('nim/status'), { headers: { Accept: 'application/json' } });
     if (!answer.ok) throw new Error(String(answer.status));
-    for (const service of (await answer.json()).services) show(service);
+    latest = (await answer.json()).services;
+    latest.forEach(show);
   } catch {
     for (const chip of document.querySelectorAll('.wb-chip')) {
       show({ name: chip.dataset.service, finer_state: 'unavailable', status: 'unavailable', url: null,
@@ -42,8 +46,8 @@ function show(service) {
   const row = document.querySelector(`#status-table tr[data-service="${service.name}"]`);
   if (!row) return;
   row.dataset.state = state;
-  const cells = { url: service.url ?? '', detail: service.detail,
-    model: [service.model, service.version].filter(Boolean).join(' ') };
+  const cells = { url: service.url || '\u2013', detail: service.detail,
+    model: [service.model, service.version].filter(Boolean).join(' ') || '\u2013' };
   for (const [name, text] of Object.entries(cells)) row.querySelector(`[data-cell=${name}]`).textContent = text;
   row.querySelector('[data-cell=state]').innerHTML =
     `<span class="wb-chip" data-state="${state}"><svg class="wb-shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[state] ?? ''}</svg><span class="wb-state">${state}</span></span>`;
