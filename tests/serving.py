@@ -103,7 +103,9 @@ def serving(data: Path, *options: str, **settings: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def in_thread(data: Path, *, shared: bool = False, hosts: frozenset[str] | None = None, **settings: Any) -> Iterator[Server]:
+def in_thread(
+    data: Path, *, shared: bool = False, hosts: frozenset[str] | None = None, **settings: Any
+) -> Iterator[Server]:
     """REST without the page, in a thread of this process: for the many ways in which it can be set up."""
     made = load_settings(env_file=None, data_dir=data, **{"nim_mode": "mock", "workers": 1, **settings})
     workbench = assemble(made, shared=shared).workbench
@@ -150,7 +152,9 @@ def body_hu(shape: tuple[int, int, int] = (64, 56, 48)) -> NDArray[np.int16]:
     return hu
 
 
-def write_ct(path: Path, hu: NDArray[np.int16] | None = None, spacing_mm: tuple[float, float, float] = (5, 5, 6)) -> Path:
+def write_ct(
+    path: Path, hu: NDArray[np.int16] | None = None, spacing_mm: tuple[float, float, float] = (5, 5, 6)
+) -> Path:
     """A NIfTI of `hu` (or of `body_hu`), RAS, centred on the origin."""
     voxels = body_hu() if hu is None else hu
     affine = np.diag([*spacing_mm, 1.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import secrets
 import threading
@@ -86,7 +87,7 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
             max_voxels=settings.max_voxels,
             input_folders=settings.folders_for_input,
         ),
-        phantom_folder=data / "phantom" / __version__,
+        phantom_folder=data / "phantom" / _phantom_edition(),
         runs=records.runs,
     )
     review = ReviewCt(
@@ -194,6 +195,14 @@ def _watch(metrics: Metrics, *, jobs: Jobs, workers: WorkerPool, store: CaseStor
         "state",
     )
     metrics.watch("workbench_cases", "Cases kept.", lambda: len(store.all()))
+
+
+def _phantom_edition() -> str:
+    """A name that changes whenever the code that draws the phantom does, so that no older one is shown."""
+    drawn_by = hashlib.sha256()
+    for source in sorted((Path(__file__).parent / "imaging" / "phantom").glob("*.py")):
+        drawn_by.update(source.read_bytes())
+    return f"{__version__}-{drawn_by.hexdigest()[:12]}"
 
 
 def _lasting_secret(data: Path) -> bytes:

@@ -2,6 +2,7 @@
 import { address, segmentViewer } from './dom.js';
 
 let waiting = 0;
+let shown = false;
 
 export function startLinks() {
   for (const name of ['viewer:slice', 'viewer:window', 'viewer:state']) document.addEventListener(name, remember);
@@ -22,7 +23,8 @@ function remember() {
   waiting = setTimeout(() => {
     const viewer = segmentViewer();
     const state = viewer?.state?.();
-    if (!state) return;
+    if (!state || !(state.case || shown)) return; // a link is not forgotten before it was followed
+    shown = true;
     const url = new URL(location.href);
     for (const name of ['case', 'plane', 'slice', 'window', 'demo']) url.searchParams.delete(name);
     if (state.case) {

@@ -11,6 +11,7 @@ export function startShell() {
     if (event.target.closest('#wb-theme')) {
       setTheme(document.body.classList.contains('dark') ? 'light' : 'dark', true);
     }
+    if (event.target.closest('[data-open-demo]')) document.getElementById('seg-demo').click();
     const opener = event.target.closest('#wb-drawer');
     if (opener) {
       const closed = document.body.classList.toggle('wb-drawer-closed');

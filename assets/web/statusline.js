@@ -11,7 +11,8 @@ export function startStatusLine() {
       const { axial, coronal } = manifest.planes;
       const spacing = [axial.pixel_mm[0], axial.pixel_mm[1], coronal.pixel_mm[1]].map((mm) => figure(mm, 2)).join(' × ');
       say('wb-grid', `${spacing} mm`);
-      say('wb-memory', `${figure((manifest.raw_bytes * (manifest.segmentation ? 1.5 : 1)) / 1e6)} MB`);
+      const megabytes = (manifest.raw_bytes * (manifest.segmentation ? 1.5 : 1)) / 1e6;
+      say('wb-memory', `${figure(megabytes, megabytes < 10 ? 1 : 0)} MB`);
     }
   });
 }
@@ -23,10 +24,10 @@ function say(id, text) {
 
 function at({ plane, slice, slices, position }) {
   if (!slices) return '';
-  return [`${plane} ${slice} / ${slices}`, position].filter(Boolean).join('  ');
+  return [`${plane} ${slice} / ${slices}`, position].filter(Boolean).join(' · ');
 }
 
 function under(detail) {
   if (!detail || detail.hu === undefined || detail.hu === null) return '';
-  return [`HU ${figure(detail.hu)}`, detail.name].filter(Boolean).join('  ');
+  return [`HU ${figure(detail.hu)}`, detail.name].filter(Boolean).join(' · ');
 }

@@ -182,4 +182,18 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(server, nothing_sta
         )
     with server.client() as client:
         assert client.get("/health").status_code == httpx.codes.OK
-    wait_until(lambda: not [path for path in (server.data / "tmp").rglob("*") if path.is_file()])
+    wait_until(lambda: server.left_behind() == [])
+
+
+def test_a_form_that_breaks_off_before_its_end_is_refused(client, nothing_stays, small_ct):
+    content = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.nii.gz"\r\n\r\n'
+        + small_ct.read_bytes()
+        + b"\r\n--x"
+    )
+    answer = client.post(SEGMENT, content=content, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert_problem(answer, 422, "form")
+
+
+def test_texts_of_a_form_that_are_too_long_are_refused(client, nothing_stays, small_ct):
+    assert_problem(segment_file(client, small_ct, points=" " * 2_000_000), 413)

@@ -125,9 +125,7 @@ def test_a_new_mask_takes_the_place_of_the_old_one(store):
     case = put(store, "case-one-1", "anna")
     for revision in (1, 2):
         labels = np.full((4, 5, 6), revision, dtype=np.uint8)
-        record = SegmentationRecord(
-            asked=None, not_found=(), warnings=(), provenance=made.MOCK, revision=revision
-        )
+        record = SegmentationRecord(asked=None, not_found=(), warnings=(), provenance=made.MOCK, revision=revision)
         store.write_labels(case, labels, revision)
         case = store.save(case.with_(segmentation=record))
         store.drop_older(case)
@@ -135,10 +133,25 @@ def test_a_new_mask_takes_the_place_of_the_old_one(store):
     assert [path.name for path in store.folder(case).glob("labels-*.npy")] == ["labels-2.npy"]
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "case-one-1"}'])
+def test_a_damaged_case_is_not_found_and_keeps_nobody_from_the_others(store, tmp_path, content):
+    put(store, "case-one-1", "anna")
+    put(store, "case-two-2", "anna")
+    (tmp_path / "data/cases/case-one-1/case.json").write_text(content)
+    again = CaseStore(tmp_path / "data", ttl_s=3600, most_cases=4)
+    assert [case.id for case in again.all()] == ["case-two-2"]
+    with pytest.raises(NotFound):
+        again.get(ANNA, "case-one-1")
+
+
 def test_scratch_is_gone_even_after_an_error(store, tmp_path):
-    with pytest.raises(RuntimeError), store.scratch("some-work") as folder:
-        (folder / "patient.dcm").write_bytes(b"x")
-        raise RuntimeError
+    def fails() -> None:
+        with store.scratch("some-work") as folder:
+            (folder / "patient.dcm").write_bytes(b"x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert not list((tmp_path / "data" / "uploads").iterdir())
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from workbench.domain.organs import EVERYTHING, LABEL_BY_NAME, ORGANS
+from workbench.domain.segmentation import Segmentation
 from workbench.domain.volume import Grid
+from workbench.imaging.measure import measure
 from workbench.imaging.phantom import HIGH_MM, LOW_MM, Phantom, analytic_ml, build_phantom, phantom_volume, structures
 
 
@@ -127,6 +129,26 @@ def test_organs_lie_on_their_side_and_in_their_order(coarse: Phantom) -> None:
     heights = [centre(f"vertebrae {name}")[2] for name in ("c3", "t1", "t12", "l1", "l5")]
     assert heights == sorted(heights, reverse=True)
     assert centre("sternum")[1] > centre("heart")[1] > centre("vertebrae t7")[1]
+
+
+def test_sizes_are_those_of_an_adult_and_nothing_lies_out_of_place(coarse: Phantom) -> None:
+    """The checks that every measurement goes through find nothing to remark on, and large organs have adult sizes."""
+    i, j, k = coarse.voxels_hu.shape
+    volume = phantom_volume(coarse, "2026-01-01T00:00:00+00:00")
+    truth = Segmentation(
+        labels=coarse.labels,
+        grid=Grid(shape=(i, j, k), affine_ras_mm=coarse.affine_ras_mm),
+        asked=None,
+        provenance=volume.provenance,
+    )
+    checked = measure(volume, truth, created_at="2026-01-01T00:00:00+00:00")
+    assert {organ.name: organ.flags for organ in checked.organs if organ.flags} == {}
+    assert not checked.warnings
+    exact = {ORGANS[label].name: ml for label, ml in analytic_ml().items()}
+    assert 1300 < exact["liver"] < 1700
+    assert 150 < exact["spleen"] < 250
+    assert 500 < exact["heart"] < 750
+    assert 3800 < sum(ml for name, ml in exact.items() if "lung" in name) < 5500
 
 
 def test_left_and_right_differ_in_size() -> None:

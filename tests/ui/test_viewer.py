@@ -10,14 +10,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import browser_page, chromium
 from tests.ui.viewer_app import Served, serving
 from workbench.domain.volume import Grid
 from workbench.imaging.colours import colour_of
 from workbench.imaging.slices import Window, apply_window, slice_of
 from workbench.ui.viewer import build_viewer
-
-__all__ = ["browser_page", "chromium"]
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,8 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from workbench.api import answers, schemas
-from workbench.api.asking import Asker, receive_files, series_of
+from workbench.api.asking import Asker
+from workbench.api.form import giving_up, no_file, receive_form
 from workbench.api.view import build_view_routes
 from workbench.domain.case import Case, Visitor
 from workbench.domain.errors import NotFound
@@ -24,10 +25,12 @@ def build_routes(workbench: Workbench) -> APIRouter:
     @router.post("/cases", status_code=202, openapi_extra=_UPLOAD)
     async def open_case(request: Request, visitor: Asker) -> schemas.OpenAnswer:
         """Upload a CT (field `file`, once or often) and read it in the background."""
-        async with request.form(max_files=20_000, max_fields=100) as form:
-            files = [each for each in form.getlist("file") if not isinstance(each, str)]
-            series = series_of(form)
-            case = await receive_files(workbench, visitor, files)
+        form = await receive_form(request, workbench, visitor)
+        if form.case is None:
+            raise no_file()
+        with giving_up(workbench, form):
+            series = form.number("series")
+        case = form.case
         job = await run_in_threadpool(workbench.opening.open_upload, visitor, case, series=series)
         return schemas.OpenAnswer(case_id=case.id, job_id=job.id)
 

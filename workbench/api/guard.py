@@ -160,6 +160,9 @@ class Guard:
                 answer = MutableHeaders(scope=message)
                 answer["X-Content-Type-Options"] = "nosniff"
                 answer["Referrer-Policy"] = "same-origin"
+                # Gradio opens its routes to other sites by itself, credentials included; nothing here is for them.
+                for name in [each for each in answer if each.startswith("access-control-")]:
+                    del answer[name]
                 if starts:
                     value = f"{VISIT_COOKIE}={self._access.new_visit()}; HttpOnly; SameSite=Lax; Path=/{secure}"
                     answer.append("set-cookie", value)

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from workbench.api import answers, schemas
-from workbench.api.asking import (
-    Asker,
-    finished,
-    is_multipart,
-    json_body,
-    prefers_async,
-    receive_files,
-    series_of,
-)
+from workbench.api.asking import Asker, finished, is_multipart, json_body, prefers_async
+from workbench.api.form import Form, giving_up, no_file, receive_form
 from workbench.domain.case import JobView, Visitor
 from workbench.domain.errors import InvalidRequest
 from workbench.domain.nim import Service
@@ -87,17 +79,18 @@ async def _open_form(
     request: Request, workbench: Workbench, visitor: Visitor
 ) -> tuple[schemas.SegmentBody, str, JobView | None]:
     """The form's fields, the case to segment, and the job that still reads it."""
-    async with request.form(max_files=20_000, max_fields=1_000) as form:
+    form = await receive_form(request, workbench, visitor)
+    with giving_up(workbench, form):
         body = _body_of_form(form)
         _refuse_unknown_structures(body)
-        files = [each for each in form.getlist("file") if not isinstance(each, str) and each.filename]
-        if files and (body.input_path or body.case_id):
+        if form.case and (body.input_path or body.case_id):
             raise InvalidRequest("A file and input_path or case_id are given.", hint="Give one of them.")
-        if not files and (body.input_path or body.case_id):
-            return body, *await run_in_threadpool(_open, workbench, visitor, body)
-        case = await receive_files(workbench, visitor, files)
-    reading = await run_in_threadpool(workbench.opening.open_upload, visitor, case, series=body.series)
-    return body, case.id, reading
+    if form.case is None and (body.input_path or body.case_id):
+        return body, *await run_in_threadpool(_open, workbench, visitor, body)
+    if form.case is None:
+        raise no_file()
+    reading = await run_in_threadpool(workbench.opening.open_upload, visitor, form.case, series=body.series)
+    return body, form.case.id, reading
 
 
 def _open(workbench: Workbench, visitor: Visitor, body: schemas.SegmentBody) -> tuple[str, JobView | None]:
@@ -113,17 +106,17 @@ def _open(workbench: Workbench, visitor: Visitor, body: schemas.SegmentBody) -> 
     return case.id, job
 
 
-def _body_of_form(form: Any) -> schemas.SegmentBody:
+def _body_of_form(form: Form) -> schemas.SegmentBody:
     """The form's fields in the shape of the JSON body; lists come as repeated fields or separated by commas."""
-    classes = [part.strip() for field in form.getlist("target_classes") for part in str(field).split(",")]
-    text = {name: str(form.get(name) or "") for name in ("input_path", "case_id", "points")}
+    classes = [part.strip() for text in form.all("target_classes") for part in text.split(",")]
+    points = form.text("points")
     try:
         return schemas.SegmentBody(
-            input_path=text["input_path"],
-            case_id=text["case_id"],
+            input_path=form.text("input_path"),
+            case_id=form.text("case_id"),
             target_classes=[each for each in classes if each] or None,
-            points=json.loads(text["points"]) if text["points"] else None,
-            series=series_of(form),
+            points=json.loads(points) if points else None,
+            series=form.number("series"),
         )
     except ValueError as error:  # JSON and pydantic errors are ValueErrors too
         raise InvalidRequest(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ from workbench.domain.errors import NotFound, StateConflict, StorageFull
 from workbench.domain.segmentation import Segmentation
 from workbench.domain.volume import Volume
 
+_LOG = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 _OPEN_AT_ONCE = 32
 _TOUCH_EVERY_S = 60.0
@@ -232,6 +234,10 @@ class CaseStore:
                 return None
             case = held or Case.from_json(json.loads((folder / "case.json").read_text("utf-8")))
         except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            # Damaged, or of another version: no reason to keep everybody else's cases from them.
+            _LOG.warning("a case cannot be read (%s); it is left to expire", type(error).__name__)
             return None
         with self._lock:
             _remember(self._cases, case_id, case)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,23 @@ _PRESETS: tuple[tuple[str, Callable[[int], bool]], ...] = (
 )
 
 _EMPTY = """<div class="wb-empty"><h2>Open a CT to begin</h2>
-<p>Drop a DICOM series (files, a folder or a zip) or a NIfTI, NRRD or MetaImage file on the panel to the right.</p>
-<p>No CT at hand? <b>Open the demo case</b>: a made-up trunk whose organs have exactly known volumes.</p>
+<p>Drop a DICOM series (files, a folder or a zip) or a NIfTI, NRRD or MetaImage file here.</p>
+<p>No CT at hand? The demo case is a made-up trunk whose organs have exactly known volumes.</p>
+<p><button type="button" data-open-demo>Open the demo case</button></p>
 <p class="wb-quiet">Names, ids and dates of patients are dropped while reading.
 Research use. Not for clinical decisions.</p></div>"""
 
+_NOT_YOURS = trouble(
+    "This case cannot be opened",
+    "It belongs to another visit, or it was deleted after being unused for long.",
+    "Open the CT again here. A case opens only in the browser that made it.",
+)
+
 _DEMO = "demo"
+_PLACE = ("plane", "slice", "window")
 _ASKED_FOR = """() => {
   const asked = new URLSearchParams(location.search);
-  return [asked.get('case') || (asked.has('demo') ? 'demo' : '')];
+  return [JSON.stringify(Object.fromEntries(asked))];
 }"""
 
 _RUN_LABEL = """(chosen) => {
@@ -73,6 +82,7 @@ class _Parts:
 def build_tab(workbench: Workbench, page: gr.Blocks, badge: gr.HTML) -> None:
     """Build the tab's components and wire them to the use cases."""
     case_id = gr.State("")
+    asked_for = gr.Textbox(visible=False)
     with gr.Row(elem_id="seg-room", elem_classes="wb-room"):
         with gr.Column(elem_classes="wb-stage", scale=1):
             viewer = build_viewer("seg-viewer", empty_html=_EMPTY)
@@ -115,7 +125,7 @@ def build_tab(workbench: Workbench, page: gr.Blocks, badge: gr.HTML) -> None:
                 progress = gr.HTML("", elem_id="seg-progress")
             with gr.Column(elem_classes="wb-section wb-grows"):
                 gr.HTML("<h2>Volumes</h2>", elem_classes="wb-heading")
-                organs = gr.HTML("", elem_id="seg-organs")
+                organs = gr.HTML(review_html.NO_VOLUMES, elem_id="seg-organs")
                 downloads = gr.HTML("", elem_id="seg-downloads")
     parts = _Parts(
         case_id=case_id,
@@ -132,30 +142,43 @@ def build_tab(workbench: Workbench, page: gr.Blocks, badge: gr.HTML) -> None:
         downloads=downloads,
         badge=badge,
     )
-    everything.click(None, None, classes, js="() => []", **_PRIVATE)
+    everything.click(None, None, classes, js="() => [[]]", **_PRIVATE)
     for button, (_, wanted) in zip(presets, _PRESETS, strict=True):
         names = [organ.name for organ in ORGANS.values() if organ.in_everything and wanted(organ.label)]
-        button.click(None, None, classes, js=f"() => {names!r}", **_PRIVATE)
+        button.click(None, None, classes, js=f"() => [{names!r}]", **_PRIVATE)
     classes.change(None, classes, run, js=_RUN_LABEL, **_PRIVATE)
-    _wire(workbench, page, parts, demo, classes)
+    _wire(workbench, page, parts, demo, classes, asked_for)
 
 
-def _wire(workbench: Workbench, page: gr.Blocks, parts: _Parts, demo: gr.Button, classes: gr.Dropdown) -> None:
+def _wire(
+    workbench: Workbench,
+    page: gr.Blocks,
+    parts: _Parts,
+    demo: gr.Button,
+    classes: gr.Dropdown,
+    asked_for: gr.Textbox,
+) -> None:
     """Connect what a person does to the use cases."""
     show = _Shown(workbench, parts)
 
-    async def take(files: Sequence[str] | str | None, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+    async def take(
+        files: Sequence[str] | str | None, open_now: str, request: gr.Request
+    ) -> AsyncIterator[dict[Any, Any]]:
         """An upload arrived."""
         paths = [Path(each) for each in ([files] if isinstance(files, str) else files or [])]
         if not paths:
             yield {parts.progress: gr.skip()}
             return
-        async for view in show.opening(request, lambda who: workbench.opening.take_files(who, paths, let_choose=True)):
+
+        def taken(who: Visitor) -> tuple[Case, JobView]:
+            return workbench.opening.take_files(who, paths, let_choose=True)
+
+        async for view in show.opening(request, taken, open_now):
             yield view
 
-    async def open_demo(request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+    async def open_demo(open_now: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
         """The demo button."""
-        async for view in show.opening(request, workbench.opening.open_demo):
+        async for view in show.opening(request, workbench.opening.open_demo, open_now):
             yield view
 
     async def choose(case_id: str, series: int, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
@@ -178,26 +201,29 @@ def _wire(workbench: Workbench, page: gr.Blocks, parts: _Parts, demo: gr.Button,
         except WorkbenchError as error:
             yield {parts.progress: trouble("The segmentation did not start", error.message, error.hint)}
 
-    async def restore(case_id: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+    async def restore(asked: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
         """The page was opened, perhaps on a case whose job still runs."""
-        if not case_id:
-            yield {parts.progress: gr.skip()}
-            return
-        if case_id == _DEMO:
+        link: dict[str, str] = json.loads(asked)
+        case_id = link.get("case", "")
+        if not case_id and _DEMO in link:
             async for view in show.opening(request, workbench.opening.open_demo):
                 yield view
             return
+        if not case_id:
+            yield {parts.progress: gr.skip()}
+            return
+        place = {name: link[name] for name in _PLACE if name in link}
         try:
             who = show.visitor(request)
             case = workbench.review.case(who, case_id)
             job = workbench.review.job_on(who, case)
             if job is not None and job.running:
-                async for view in show.following(who, case_id, job):
+                async for view in show.following(who, case_id, job, place=place):
                     yield view
             else:
-                yield show.case(case)
-        except NotFound as error:
-            yield show.nothing() | {parts.report: trouble("This case cannot be opened", error.message, error.hint)}
+                yield show.case(case, place)
+        except NotFound:
+            yield show.nothing() | {parts.report: _NOT_YOURS}
         except WorkbenchError as error:
             yield {parts.report: trouble("This case cannot be opened", error.message, error.hint)}
 
@@ -210,12 +236,12 @@ def _wire(workbench: Workbench, page: gr.Blocks, parts: _Parts, demo: gr.Button,
 
     freely: dict[str, Any] = {"outputs": parts.all(), "concurrency_limit": None, **_PRIVATE}
     for control in (parts.upload, parts.folder):
-        control.upload(take, control, **freely)
-    demo.click(open_demo, None, **freely)
+        control.upload(take, [control, parts.case_id], **freely)
+    demo.click(open_demo, parts.case_id, **freely)
     parts.open_series.click(choose, [parts.case_id, parts.series], **freely)
     parts.run.click(segment, [parts.case_id, classes], **freely)
     parts.cancel.click(stop, parts.case_id, None, queue=False, **_PRIVATE)
-    page.load(restore, parts.case_id, js=_ASKED_FOR, **freely)
+    page.load(restore, asked_for, js=_ASKED_FOR, **freely)
 
 
 class _Shown:
@@ -229,26 +255,28 @@ class _Shown:
         return self._workbench.access.visitor(request.headers.get("authorization"), dict(request.cookies))
 
     async def opening(
-        self, request: gr.Request, start: Callable[[Visitor], tuple[Case, JobView]]
+        self, request: gr.Request, start: Callable[[Visitor], tuple[Case, JobView]], open_now: str = ""
     ) -> AsyncIterator[dict[Any, Any]]:
-        """Start reading, follow it, show the case; what was open stays when it fails."""
+        """Start reading, follow it, show the case; the case `open_now` stays when it fails."""
         parts = self._parts
         try:
             who = self.visitor(request)
             yield {parts.progress: "", parts.upload: None}
             case, job = await asyncio.to_thread(start, who)
-            async for view in self.following(who, case.id, job):
+            async for view in self.following(who, case.id, job, open_before=open_now):
                 yield view
         except WorkbenchError as error:
             yield {parts.report: trouble("The CT could not be opened", error.message, error.hint), parts.upload: None}
 
-    async def following(self, who: Visitor, case_id: str, job: JobView) -> AsyncIterator[dict[Any, Any]]:
+    async def following(
+        self, who: Visitor, case_id: str, job: JobView, *, place: Mapping[str, str] | None = None, open_before: str = ""
+    ) -> AsyncIterator[dict[Any, Any]]:
         """Show a job's progress until it ends, then what it made."""
         parts, review = self._parts, self._workbench.review
         reading = job.kind == "read"
         where = parts.report if reading else parts.progress
         if not reading:
-            yield self.case(review.case(who, case_id))
+            yield self.case(review.case(who, case_id), place)
         while job.running:
             yield {
                 where: review_html.progress(job),
@@ -261,12 +289,23 @@ class _Shown:
         said = review_html.outcome(job)
         done: dict[Any, Any] = {parts.cancel: gr.update(visible=False), parts.progress: ""}
         if reading and job.error is not None:
-            yield self.nothing() | done | {parts.report: said or review_html.NO_CASE}
+            yield self.before(who, open_before, said) | done
             return
-        yield self.case(review.case(who, case_id)) | done | ({} if reading else {parts.progress: said})
+        case = review.case(who, case_id)
+        yield self.case(case) | done | ({} if reading else {parts.progress: said or review_html.finished(case)})
 
-    def case(self, case: Case) -> dict[Any, Any]:
-        """Everything of a case."""
+    def before(self, who: Visitor, case_id: str, said: str) -> dict[Any, Any]:
+        """What was open before, under what there is to say about the CT that could not be read."""
+        try:
+            case = self._workbench.review.case(who, case_id) if case_id else None
+        except NotFound:
+            case = None
+        if case is None or case.state is not CaseState.READY:
+            return self.nothing() | {self._parts.report: said + review_html.NO_CASE}
+        return self.case(case) | {self._parts.report: said + review_html.report(case)}
+
+    def case(self, case: Case, place: Mapping[str, str] | None = None) -> dict[Any, Any]:
+        """Everything of a case; the viewer opens it at `place`: plane, slice and window as a link names them."""
         parts = self._parts
         if case.state is not CaseState.READY:
             usable = [each for each in case.series if each.usable]
@@ -287,7 +326,7 @@ class _Shown:
             parts.series: gr.update(visible=False),
             parts.open_series: gr.update(visible=False),
             parts.run: gr.update(interactive=True),
-            parts.viewer: gr.update(value={"case": case.id, "revision": case.revision}),
+            parts.viewer: gr.update(value={"case": case.id, "revision": case.revision, **(place or {})}),
             parts.organs: review_html.organs(case),
             parts.downloads: review_html.downloads(case),
             parts.badge: badge_html(case),
@@ -303,7 +342,7 @@ class _Shown:
             parts.open_series: gr.update(visible=False),
             parts.run: gr.update(interactive=False),
             parts.viewer: gr.update(value={"case": "", "revision": 0}),
-            parts.organs: "",
+            parts.organs: review_html.NO_VOLUMES,
             parts.downloads: "",
             parts.badge: badge_html(None),
         }

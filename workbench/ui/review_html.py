@@ -24,6 +24,7 @@ _WIDE = ' class="wb-wide-fact"'
 _CUT = ' title="cut by the edge of the scan: the volume is a lower bound"'
 _WIDE_FACTS = ("Spacing", "Field of view")
 NO_CASE = '<p class="wb-quiet">No CT is open. Drop one above, or open the demo case.</p>'
+NO_VOLUMES = '<p class="wb-quiet">Open a CT first. What is found in it is measured here.</p>'
 NO_ORGANS = (
     '<p class="wb-quiet">Nothing is segmented yet. Press <b>Segment</b>: every structure found gets a colour in the '
     "picture and a row here, with its volume in mL and its mean HU.</p>"
@@ -41,9 +42,10 @@ def report(case: Case) -> str:
     )
     others = [each for each in case.series if each.number != case.series_number]
     listed = f"<details><summary>{len(others)} other series in this upload</summary>{series_list(others)}</details>"
+    is_read = "" if case.segmentation else " open"
     return (
-        f'<div class="wb-facts-title" title="{esc(facts.description)}">{esc(_title(case, facts))}</div>'
-        f'<dl class="wb-facts">{rows}</dl>'
+        f'<details class="wb-case"{is_read}><summary class="wb-facts-title">{esc(_title(case, facts))}</summary>'
+        f'<dl class="wb-facts">{rows}</dl></details>'
         f"{remarks(facts.notes, 'note')}{remarks(facts.warnings, 'warning')}{listed if others else ''}"
     )
 
@@ -117,11 +119,17 @@ def outcome(job: JobView) -> str:
     return trouble(title, job.error, job.hint, trace=job.trace_id)
 
 
+def finished(case: Case) -> str:
+    """Told to a screen reader when a segmentation is there; the eye sees the table."""
+    found = len(case.measurements.organs) if case.measurements else 0
+    return f'<p class="wb-sr" role="status" data-revision="{case.revision}">Finished: {found} structures found.</p>'
+
+
 def organs(case: Case) -> str:
     """The volumes table."""
     measured, record = case.measurements, case.segmentation
     if measured is None or record is None:
-        return NO_ORGANS if case.report else ""
+        return NO_ORGANS if case.report else NO_VOLUMES
     said = remarks([*measured.warnings], "warning") + remarks([*record.warnings], "note")
     missing = _not_found(record.not_found)
     if not measured.organs:
@@ -165,7 +173,9 @@ def _organ_row(organ: OrganVolume) -> str:
     marks = "".join(
         f'<span class="wb-flag" title="{esc(flag)}">{esc(_short_flag(flag))}</span>' for flag in organ.flags
     )
-    volume = millilitres(organ.volume_ml, at_least=organ.touches_edge).removesuffix(f"{THIN}mL")
+    volume = millilitres(organ.volume_ml)
+    if organ.touches_edge:
+        volume = f'<span class="wb-least">at least</span> {volume}'
     group = ORGANS[organ.label].group if organ.label in ORGANS else "other"
     return (
         f'<tr data-label="{organ.label}" data-name="{esc(organ.name)}" data-volume="{organ.volume_ml!r}" '
@@ -176,7 +186,7 @@ def _organ_row(organ: OrganVolume) -> str:
         f'<button type="button" class="wb-jump" title="{esc(organ.name)}: go to its largest slice">'
         f"{esc(organ.name)}</button>"
         f"{marks}</span></th>"
-        f'<td class="wb-figure"{_CUT if organ.touches_edge else ""}>{esc(volume)}</td>'
+        f'<td class="wb-figure"{_CUT if organ.touches_edge else ""}>{volume}</td>'
         f'<td class="wb-figure">{grouped(organ.mean_hu)} ± {grouped(organ.std_hu)}</td></tr>'
     )
 

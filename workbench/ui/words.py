@@ -18,10 +18,9 @@ def grouped(value: float, decimals: int = 0) -> str:
     return f"{value:,.{decimals}f}".replace(",", THIN).replace("-", "\u2212")
 
 
-def millilitres(volume_ml: float, *, at_least: bool = False) -> str:
-    """`1 860.6 mL`: one decimal from 10 mL, two below; `at least` when cut by the scan."""
-    figure = grouped(volume_ml, 1 if volume_ml >= 10 else 2)
-    return f"{'at least ' if at_least else ''}{figure}{THIN}mL"
+def millilitres(volume_ml: float) -> str:
+    """`1 860.6` mL: one decimal from 10 mL, two below."""
+    return grouped(volume_ml, 1 if volume_ml >= 10 else 2)
 
 
 def times(values: Sequence[float], decimals: int) -> str:

@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from workbench.cases.files import TRUTH, VOXELS, Opened
 from workbench.cases.jobs import Jobs
@@ -56,22 +57,22 @@ class OpenCt:
         self._runs = runs
 
     def receive(self, visitor: Visitor) -> Case:
-        """Make an empty case to put an upload into; its files go there through `keep`."""
+        """Make an empty case to put an upload into; its files go there through `new_file`."""
         case = self._new_case(visitor, Source.UPLOAD)
         self._store.upload_folder(case.id)
         return case
 
-    def keep(self, case: Case, name: str, number: int, content: Iterable[bytes]) -> None:
-        """Write file `number` of an upload; only a harmless form of its name is kept."""
-        with telling_disk_full(), self._place_for(case, name, number).open("xb") as file:
-            for chunk in content:
-                file.write(chunk)
+    def new_file(self, case: Case, name: str, number: int) -> BinaryIO:
+        """File `number` of an upload, open to be written; only a harmless form of its name is kept."""
+        with telling_disk_full():
+            return self._place_for(case, name, number).open("xb")
 
     def _place_for(self, case: Case, name: str, number: int) -> Path:
         folder = self._store.upload_folder(case.id) / f"{number:05d}"
         folder.mkdir(mode=0o700, exist_ok=True)
         base = name.replace("\\", "/").rsplit("/", 1)[-1]
-        return folder / (re.sub(r"[^\w.\-+ ]", "_", base)[-120:].strip(". ") or "file")
+        # 60 characters are at most 240 bytes, and file systems take 255.
+        return folder / (re.sub(r"[^\w.\-+ ]", "_", base)[-60:].strip(". ") or "file")
 
     def give_up(self, case: Case) -> None:
         """Forget an upload that did not arrive whole."""

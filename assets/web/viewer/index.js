@@ -472,6 +472,7 @@ class Viewer {
 
   announce(state, reason) {
     this.root.dataset.state = state;
+    for (const part of [this.toolbar.bar, this.toolbar.foot]) part.inert = state === 'empty';
     this.showPlace();
     this.tell('state', { state, reason, manifest: this.manifest });
   }

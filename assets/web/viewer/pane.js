@@ -66,13 +66,14 @@ export class Pane {
     const data = view.image.get(this.plane, this.slice);
     if (data) this.prepare(view, geometry, data);
     this.place(geometry);
-    const context = this.canvas.getContext('2d');
+    const context = this.canvas.getContext('2d', { alpha: false });
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.fillStyle = '#000';
     context.fillRect(0, 0, this.width, this.height);
     if (this.source && this.sourcePlane === this.plane) {
       context.imageSmoothingEnabled = true;
-      context.imageSmoothingQuality = 'high';
+      // Bilinear up, averaged down: 'high' costs a frame where no GPU draws the canvas.
+      context.imageSmoothingQuality = this.stepX * this.ratio < 1 ? 'medium' : 'low';
       const box = [this.left, this.top, geometry.columns * this.stepX, geometry.rows * this.stepY];
       context.drawImage(this.source, ...box);
       if (data) this.drawLabels(context, view, geometry, box);

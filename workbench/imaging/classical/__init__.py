@@ -18,8 +18,9 @@ from workbench.domain.segmentation import Point
 from workbench.domain.volume import Grid
 from workbench.imaging.classical.frame import Frame, Mask
 from workbench.imaging.classical.landmarks import LUNG_HU, find_body, find_landmarks
-from workbench.imaging.classical.organs import place_organs
+from workbench.imaging.classical.organs import Trunk, place_organs
 from workbench.imaging.classical.skeleton import back_muscles, name_bones, name_lobes
+from workbench.imaging.classical.soft import place_soft
 
 _BONES = frozenset(PARTS[21])
 _LOBES = frozenset(PARTS[20])
@@ -51,6 +52,9 @@ def segment_classically(
         placed |= mask
     masks.update(back_muscles(frame, marks, placed | marks.bone))
     masks.update(organs)
+    if marks.spine.seen.any():
+        trunk = Trunk(frame, marks)
+        masks.update(place_soft(frame, marks, placed, trunk.left, trunk.back))
     masks.update(name_bones(frame, marks, placed))
     masks.update(name_lobes(frame, marks.lungs))
     masks[LABEL_BY_NAME["airway"]] = marks.bronchi

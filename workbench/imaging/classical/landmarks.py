@@ -13,8 +13,9 @@ from workbench.imaging.classical.frame import Frame, Mask, box_of, pieces
 LUNG_HU = -400
 TISSUE_HU = -300
 BONE_HU = 190
-_LEAST_LUNG_ML = 20.0
+_LEAST_LUNG_ML, _MOST_GAS_ML = 20.0, 700.0
 _BLOOD_HU = 200
+_ANGIO_HU = 320
 _LUNG_HEIGHT_MM = 240.0
 
 
@@ -62,7 +63,7 @@ def find_landmarks(frame: Frame) -> Landmarks:
         lungs=lungs,
         bone=bone,
         blood=blood,
-        spine=_spine(frame, body, bone),
+        spine=_spine(frame, body, bone, lungs),
     )
 
 
@@ -151,8 +152,9 @@ def _lungs(frame: Frame, body: Mask, airway: Mask) -> dict[str, Mask]:
         if piece == 0 or sizes[piece] * frame.millilitres < _LEAST_LUNG_ML:
             break
         core = frame.shrunk(mask, 5.0)
-        # Gas in the bowel is empty; lung holds tissue.
-        if core.any() and -950 < np.median(frame.hu[core]) < -550:
+        # Gas in the bowel is empty; lung holds tissue, and one with emphysema is larger than a pocket of gas.
+        least = -978 if sizes[piece] * frame.millilitres > _MOST_GAS_ML else -950
+        if core.any() and least < np.median(frame.hu[core]) < -550:
             found.append(mask)
     if not found:
         return {}
@@ -219,10 +221,12 @@ def _blood(frame: Frame, body: Mask) -> Mask:
     size = [2 * frame.voxels(4.0, axis) + 1 for axis in range(3)]
     mean = ndimage.uniform_filter(frame.hu, size)
     spread = np.sqrt(np.maximum(ndimage.uniform_filter(frame.hu**2, size) - mean**2, 0))
-    core = frame.shrunk(bright, 5.0) & (spread < 38) & (mean > _BLOOD_HU + 15)
+    deep = frame.shrunk(bright, 5.0)
+    # In an angiography blood mixes and is uneven; then it is brighter than the marrow of a vertebra.
+    core = (deep & (spread < 38) & (mean > _BLOOD_HU + 15)) | (deep & (frame.smooth > _ANGIO_HU) & (spread < 130))
     labelled, sizes = pieces(core)
     core = np.isin(labelled, np.flatnonzero(sizes * frame.millilitres > 1.0))
-    return np.asarray(frame.grown(core, 7.0) & bright)
+    return np.asarray(frame.grown(core, 8.0) & bright)
 
 
 def _bone(frame: Frame, body: Mask, blood: Mask) -> Mask:
@@ -236,7 +240,7 @@ def _bone(frame: Frame, body: Mask, blood: Mask) -> Mask:
     return np.asarray(np.isin(labelled, keep[np.asarray(peaks) > 330]))
 
 
-def _spine(frame: Frame, body: Mask, bone: Mask) -> Spine:
+def _spine(frame: Frame, body: Mask, bone: Mask, lungs: dict[str, Mask]) -> Spine:
     """The most bone in a window of a vertebra's size, in the middle third and the back half of the body."""
     slices = body.shape[2]
     x, y = np.full(slices, np.nan), np.full(slices, np.nan)
@@ -248,10 +252,18 @@ def _spine(frame: Frame, body: Mask, bone: Mask) -> Spine:
             continue
         wide, deep = box[0].stop - box[0].start, box[1].stop - box[1].start
         left, top = box[0].start + int(wide * 0.34), box[1].start + int(deep * 0.38)
-        area = density[left : box[0].start + int(wide * 0.66), top : box[1].stop, k]
+        right = box[0].start + int(wide * 0.66)
+        if len(lungs) == 1:
+            # Half a chest: the spine is on the inner side of its lung.
+            side, place = next((side, round(ndimage.center_of_mass(lung)[0])) for side, lung in lungs.items())
+            left, right = (place, box[0].stop) if side == "right" else (box[0].start, place)
+        area = density[left:right, top : box[1].stop, k]
         if area.size == 0 or area.max() < 0.12:
             continue
-        at = np.unravel_index(int(area.argmax()), area.shape)
+        # Where two places are full of bone the spine is the one behind: what lies before it is contrast or sternum.
+        spots, count = ndimage.label(area > max(0.12, 0.55 * float(area.max())))
+        rear = 1 + int(np.argmax([place[1] for place in ndimage.center_of_mass(spots > 0, spots, range(1, count + 1))]))
+        at = np.unravel_index(int(np.where(spots == rear, area, 0).argmax()), area.shape)
         x[k], y[k] = left + at[0], top + at[1]
     return Spine(x=_steady(x, frame), y=_steady(y, frame))
 

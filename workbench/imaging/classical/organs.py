@@ -12,6 +12,8 @@ from scipy import ndimage
 from workbench.domain.organs import LABEL_BY_NAME
 from workbench.imaging.classical.frame import Frame, Mask, box_of, largest, pieces
 from workbench.imaging.classical.landmarks import Landmarks
+from workbench.imaging.classical.levels import levels
+from workbench.imaging.classical.vessels import arch_and_ascending, follow_aorta, lit_blood
 
 _RECESS_MM = 75.0
 """How far the dome of the diaphragm usually stands above the lowest point of the lung."""
@@ -101,7 +103,14 @@ def place_organs(frame: Frame, marks: Landmarks) -> dict[int, Mask]:
     right, left = trunk.dome("right"), trunk.dome("left")
     if not marks.lungs:
         right = left = float(marks.body.shape[2])
-    take("aorta", _aorta(trunk))
+    lit = lit_blood(frame, marks, trunk.solid_bone & ~marks.blood)
+    descending = follow_aorta(frame, marks, lit, trunk.left, trunk.back)
+    if descending is None:
+        take("aorta", _above_bifurcation(frame, marks, _aorta(trunk)))
+    else:
+        aorta = frame.opened(descending & trunk.soft, 4.0)
+        upper = arch_and_ascending(frame, marks, lit, descending, trunk.left)
+        take("aorta", _above_bifurcation(frame, marks, aorta) | upper)
     if right is not None or left is not None:
         dome = right if right is not None else left
         assert dome is not None  # noqa: S101 - one of the two is known here; said for the type checker
@@ -116,6 +125,15 @@ def place_organs(frame: Frame, marks: Landmarks) -> dict[int, Mask]:
     take("heart", _heart(trunk, taken))
     take("esophagus", _esophagus(trunk, taken))
     return {LABEL_BY_NAME[name]: mask for name, mask in named.items()}
+
+
+def _above_bifurcation(frame: Frame, marks: Landmarks, aorta: Mask) -> Mask:
+    """The aorta divides in front of the fourth lumbar vertebra."""
+    for name, low, high in levels(frame, marks):
+        if name == "L4":
+            aorta = aorta.copy()
+            aorta[:, :, : max(0, round((low + high) / 2))] = False
+    return aorta
 
 
 def _mode_hu(frame: Frame, region: Mask, low: float, high: float) -> float | None:

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from workbench.domain.organs import LABEL_BY_NAME
+from workbench.imaging.classical.elsewhere import name_head, name_legs
 from workbench.imaging.classical.frame import Frame, Mask, box_of, pieces
 from workbench.imaging.classical.landmarks import Landmarks, lung_span
-
-THORACIC_MM, LUMBAR_MM, CERVICAL_MM = 23.5, 35.0, 17.0
-"""Height of a vertebra with its disc in an adult of average build."""
+from workbench.imaging.classical.levels import levels
 
 
 def name_lobes(frame: Frame, lungs: Mapping[str, Mask]) -> dict[int, Mask]:
@@ -38,28 +37,6 @@ def name_lobes(frame: Frame, lungs: Mapping[str, Mask]) -> dict[int, Mask]:
     return named
 
 
-def levels(frame: Frame, marks: Landmarks) -> list[tuple[str, float, float]]:
-    """Vertebrae as (name, lowest, highest coarse slice); T12 ends where the lungs reach lowest. Empty without lungs."""
-    if not marks.lungs or not marks.spine.seen.any():
-        return []
-    spans = [lung_span(frame, lung) for lung in marks.lungs.values()]
-    base, apex = min(low for low, _ in spans), max(high for _, high in spans)
-    step = float(frame.mm[2])
-    thoracic = float(np.clip((apex - base) * step / 11.6, 19.0, 28.0)) / step
-    found, top = [], base
-    for number in range(12, 0, -1):
-        found.append((f"T{number}", top, top + thoracic))
-        top += thoracic
-    for number in range(7, 0, -1):
-        found.append((f"C{number}", top, top + CERVICAL_MM / step))
-        top += CERVICAL_MM / step
-    bottom = base
-    for number in range(1, 6):
-        found.append((f"L{number}", bottom - LUMBAR_MM / step, bottom))
-        bottom -= LUMBAR_MM / step
-    return [each for each in found if each[2] > 0 and each[1] < marks.body.shape[2]]
-
-
 def _coordinates(marks: Landmarks, frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Distances in mm from the line of the spine, towards the left and the back, (x, 1, z) and (1, y, z)."""
     x, y, _ = marks.body.shape
@@ -78,7 +55,7 @@ def name_bones(frame: Frame, marks: Landmarks, organs: Mask) -> dict[int, Mask]:
         return named
     table = levels(frame, marks)
     if not table:
-        return _legs(frame, marks)
+        return name_head(frame, marks.body, marks.bone) or name_legs(frame, marks.body, marks.bone)
     left, back = _coordinates(marks, frame)
     near = np.nan_to_num((np.abs(left) < 34.0) & (back > -48.0)).astype(np.bool_)
     bone = marks.bone & ~organs
@@ -140,26 +117,6 @@ def _hollow(chest: Mask) -> Mask:
     return np.asarray(reach)
 
 
-def _legs(frame: Frame, marks: Landmarks) -> dict[int, Mask]:
-    """Femurs, where the body is two separate legs and each holds one long bone."""
-    if marks.spine.seen.any():
-        return {}
-    middle = marks.body.shape[2] // 2
-    legs, count = ndimage.label(frame.shrunk(marks.body, 6.0)[:, :, middle])
-    sizes = np.bincount(legs.ravel())[1:]
-    if count < 2 or np.sort(sizes)[-2] < 0.4 * sizes.max():
-        return {}
-    labelled, volumes = pieces(frame.closed(marks.bone, 5.0) & marks.body)
-    order = [int(piece) for piece in np.argsort(volumes)[::-1][:2] if volumes[piece] * frame.millilitres > 20]
-    if len(order) < 2:
-        return {}
-    order.sort(key=lambda piece: float(ndimage.center_of_mass(labelled == piece)[0]))
-    return {
-        LABEL_BY_NAME["right femur"]: labelled == order[0],
-        LABEL_BY_NAME["left femur"]: labelled == order[1],
-    }
-
-
 def back_muscles(frame: Frame, marks: Landmarks, taken: Mask) -> dict[int, Mask]:
     """The erector muscles behind the transverse processes, and the spinal cord in its canal; seen lungs are needed."""
     if not marks.lungs or not marks.spine.seen.any():
@@ -167,7 +124,13 @@ def back_muscles(frame: Frame, marks: Landmarks, taken: Mask) -> dict[int, Mask]
     left, back = _coordinates(marks, frame)
     soft = (frame.smooth > 10) & (frame.smooth < 140) & marks.body & ~taken
     named: dict[int, Mask] = {}
+    above = np.ones(marks.body.shape[2])
+    for name, low, _ in levels(frame, marks):
+        if name == "L5":
+            above[: max(0, round(low - 45.0 / float(frame.mm[2])))] = 0.0
     for side, sign in (("left", 1), ("right", -1)):
-        window = np.nan_to_num((sign * left > 6.0) & (sign * left < 58.0) & (back > 8.0) & (back < 54.0))
+        window = above[None, None] * np.nan_to_num(
+            (sign * left > 6.0) & (sign * left < 58.0) & (back > 8.0) & (back < 54.0)
+        )
         named[LABEL_BY_NAME[f"{side} autochthon"]] = frame.opened(soft & window.astype(np.bool_), 5.0)
     return named

@@ -19,19 +19,19 @@ from workbench.domain.progress import Progress, Silent
 from workbench.domain.provenance import Origin, Provenance
 from workbench.domain.volume import Volume
 from workbench.imaging.phantom.body import structures
-from workbench.imaging.phantom.filling import Filling, inside, under
+from workbench.imaging.phantom.filling import LOBES, Filling, inside, under
 from workbench.imaging.phantom.outline import surroundings
 from workbench.imaging.phantom.shapes import Array, Solid
 from workbench.imaging.phantom.structure import Layers, Structure
 
-VERSION = "1.0"
+VERSION = "1.1"
 LOW_MM = np.array([-210.0, -140.0, 0.0])
 HIGH_MM = np.array([210.0, 160.0, 774.0])
 TABLE_POSITION_MM = -1062.5
 """Scanner coordinate of the lowest edge: the first voxel is not at zero, as in any real CT."""
 
 NOISE_HU = 9.0
-_FISSURE_HU = -640
+_FISSURE_HU, _SEPTUM_HU = -640, -62
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +65,8 @@ def build_phantom(
     for filling in under():
         canvas.fill(filling)
     table = structures()
+    for structure in table:
+        canvas.surround(structure)
     for number, structure in enumerate(table):
         progress.stage("Drawing organs", number / len(table))
         canvas.draw(structure)
@@ -145,6 +147,13 @@ class _Canvas:
                 self.labels[window][inside] = structure.label
                 self.hu[window][inside] = _layered(level[inside], structure.layers)
 
+    def surround(self, structure: Structure) -> None:
+        """Fat between a muscle and its neighbours."""
+        for solid in structure.solids if structure.halo > 1 else ():
+            for window, level in self._boxes(solid):
+                hu = self.hu[window]
+                hu[(level <= structure.halo) & (hu > _SEPTUM_HU)] = _SEPTUM_HU
+
     def fill(self, filling: Filling) -> None:
         may = np.ones(256, dtype=np.bool_)
         if filling.within:
@@ -156,9 +165,11 @@ class _Canvas:
 
     def draw_fissures(self) -> None:
         """A thin bright sheet where two lobes of one lung touch."""
+        lobes = [each for each in structures() if each.label in LOBES]
+        low = np.min([solid.box[0] for each in lobes for solid in each.solids], axis=0)
+        high = np.max([solid.box[1] for each in lobes for solid in each.solids], axis=0)
+        box = tuple(slice(*np.searchsorted(self.centres[axis], [low[axis], high[axis]])) for axis in range(3))
         for pair in ((28, 29), (30, 31), (30, 32), (31, 32)):
-            holds = np.isin(self.labels, pair)
-            box = ndimage.find_objects(holds.astype(np.uint8))[0]
             crop = self.labels[box]
             one, other = crop == pair[0], crop == pair[1]
             touch = one & ndimage.binary_dilation(other)

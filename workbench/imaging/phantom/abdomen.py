@@ -8,19 +8,12 @@ from workbench.imaging.phantom.structure import Structure, even, one
 
 def abdomen() -> list[Structure]:
     stomach = Blob(
-        centre=(55, -47, 423),
-        semi=(70, 34, 30),
+        centre=(54, -38, 430),
+        semi=(74, 38, 34),
         turn=turned(("y", -62), ("z", 16)),
         taper=-0.28,
         p=2.3,
         shears=(Bend(2, 0, -0.75),),
-    )
-    pancreas = Blob(
-        centre=(28, -7, 392),
-        semi=(47, 12, 14),
-        turn=turned(("y", -17), ("z", 8)),
-        taper=0.3,
-        shears=(Bend(1, 0, 1.15), Bend(2, 0, -0.3)),
     )
     return [
         one(
@@ -28,7 +21,7 @@ def abdomen() -> list[Structure]:
             ((0.3, 40), (0.72, 168), (1.0, 196)),
             Blob(
                 centre=(70, 51, 378),
-                semi=(57, 26, 21),
+                semi=(59, 27, 22),
                 turn=turned(("y", -84), ("z", -35)),
                 p=2.3,
                 shears=(Bend(1, 0, -0.42),),
@@ -39,7 +32,7 @@ def abdomen() -> list[Structure]:
             ((0.3, 40), (0.72, 166), (1.0, 194)),
             Blob(
                 centre=(-67, 51, 356),
-                semi=(54, 25, 20.5),
+                semi=(57, 26, 21.5),
                 turn=turned(("y", -96), ("z", 35)),
                 p=2.3,
                 shears=(Bend(1, 0, 0.42),),
@@ -49,14 +42,17 @@ def abdomen() -> list[Structure]:
             "left adrenal gland",
             even(76),
             Blob(
-                centre=(36, 25, 437), semi=(13, 9, 2.6), turn=turned(("y", -80), ("z", 60)), shears=(Bend(2, 1, 0.8),)
+                centre=(36, 25, 437), semi=(17, 11, 4.3), turn=turned(("y", -80), ("z", 60)), shears=(Bend(2, 1, 0.8),)
             ),
         ),
         one(
             "right adrenal gland",
             even(74),
             Blob(
-                centre=(-38, 38, 432), semi=(12, 8, 2.5), turn=turned(("y", -95), ("z", -65)), shears=(Bend(2, 1, 0.7),)
+                centre=(-37, 39, 432),
+                semi=(16, 11, 4.2),
+                turn=turned(("y", -95), ("z", -65)),
+                shears=(Bend(2, 1, 0.7),),
             ),
         ),
         one(
@@ -65,7 +61,6 @@ def abdomen() -> list[Structure]:
             Blob(centre=(-51, -64, 354), semi=(31, 13, 13), turn=turned(("y", -65), ("z", -20)), taper=0.3),
         ),
         one("stomach", ((0.86, 22), (1.0, 70)), stomach),
-        one("pancreas", even(98), pancreas),
         one(
             "duodenum",
             ((0.5, 24), (1.0, 72)),

@@ -19,13 +19,15 @@ def chest() -> list[Structure]:
     )
     right = Loft(axis=0, stations=((-40, 27, 580, 5.2, 5.2), (-26, 27, 589, 6.4, 6.4), (-12.5, 25, 599, 6.8, 6.8)))
     left = Loft(axis=0, stations=((6.5, 25, 598, 5.4, 5.4), (28, 17, 590, 5.2, 5.2), (40, 15, 584, 4.6, 4.6)))
-    heart = Blob(centre=(17, -34, 538), semi=(68, 45, 46), turn=turned(("y", 22), ("z", -34)), taper=0.22, p=2.2)
+    heart = Blob(centre=(18, -32, 538), semi=(67, 42.5, 45), turn=turned(("y", 22), ("z", -34)), taper=0.22, p=2.2)
     return [
         one("trachea", AIR, trachea),
         one("airway", AIR, right, left),
         one("heart", ((0.9, 112), (1.0, 96)), heart),
         one(
-            "left atrial appendage", even(150), Blob(centre=(36, -19, 587), semi=(13, 6.5, 6), turn=turned(("z", -40)))
+            "left atrial appendage",
+            even(150),
+            Blob(centre=(37, -17, 588.5), semi=(13, 6.5, 6), turn=turned(("z", -40))),
         ),
         one(
             "esophagus",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Field:
         for a, b, c in self.cuts:
             polygon = _clip(polygon, a * self.step, b * self.step, c - a * self.origin[0] - b * self.origin[1])
         total = 0.0
-        for second, third in zip(polygon[1:-1], polygon[2:], strict=True):
+        for second, third in pairwise(polygon[1:]):
             first = polygon[0]
             area = (second[0] - first[0]) * (third[1] - first[1]) - (third[0] - first[0]) * (second[1] - first[1])
             middles = [

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.domain.organs import LABEL_BY_NAME
+from workbench.imaging.phantom.fields import Field
+from workbench.imaging.phantom.fitting import NODE_MM, ROOM_LOW_MM, nodes
 from workbench.imaging.phantom.shapes import Blob, Loft, Solid, turned
 from workbench.imaging.phantom.spine import VERTEBRA_Z, spine_y, vertebra_size
 from workbench.imaging.phantom.structure import Layers, even
+from workbench.imaging.phantom.trunk import diaphragm_mm, inner_cage
 
 _SEED = 8530
 LOBES = (28, 29, 30, 31, 32)
@@ -42,9 +46,45 @@ def under() -> tuple[Filling, ...]:
     return (
         Filling(solid=crura, layers=even(-60)),
         Filling(solid=mediastinum, layers=even(-72)),
+        *_discs(),
         Filling(solid=canal, layers=even(12)),
+        Filling(solid=_diaphragm(), layers=even(48)),
+        *_mesenteric_vessels(),
         Filling(solid=rectum, layers=((0.15, -880), (0.6, 22), (1.0, 58))),
     )
+
+
+def _diaphragm() -> Field:
+    """A sheet under the lungs."""
+    x, y = nodes(0)[:, None], nodes(1)[None, :]
+    wide, deep, middle = inner_cage(diaphragm_mm(x, y))
+    low = diaphragm_mm(x, y) - 5.5
+    there = ((x / wide) ** 2 + ((y - middle) / deep) ** 2 < 1) & (low > 400)
+    return Field(
+        axis=2, origin=(ROOM_LOW_MM[0], ROOM_LOW_MM[1]), step=NODE_MM, low=low, thick=np.where(there, 6.5, 0.0)
+    )
+
+
+def _mesenteric_vessels() -> tuple[Filling, ...]:
+    """Branches that run from the root of the mesentery to the bowel."""
+    random = np.random.default_rng(_SEED + 1)
+    sticks: list[Filling] = []
+    for _ in range(16):
+        way = random.normal(size=3) * (1.0, 0.5, 0.7) + (0.0, -0.5, -0.7)
+        _branch(sticks, np.array((4.0, -14.0, 340.0)), way, 40.0, 2.6, 2, random)
+    return tuple(replace(each, layers=((0.7, 120), (1.0, 20)), within=()) for each in sticks)
+
+
+def _discs() -> tuple[Filling, ...]:
+    """Between the vertebral bodies, a ring around a softer core."""
+    names = list(VERTEBRA_Z)
+    discs = []
+    for lower, upper in pairwise(names):
+        wide, deep, _ = vertebra_size(lower)
+        z = (VERTEBRA_Z[lower] + VERTEBRA_Z[upper]) / 2
+        disc = Blob(centre=(0, spine_y(z), z), semi=(7.5, deep * 0.95, wide * 0.95), turn=turned(("y", -90)), p=4.0)
+        discs.append(Filling(solid=disc, layers=((0.35, 78), (1.0, 96))))
+    return tuple(discs)
 
 
 def _canal() -> tuple[tuple[float, float, float, float, float], ...]:
@@ -66,7 +106,7 @@ def inside() -> tuple[Filling, ...]:
         ((8, -10, 556), (22, 11, 15), 158),
     )
     gas = (
-        Filling(solid=Blob(centre=(66, -66, 452), semi=(30, 26, 30)), layers=even(-985), within=stomach),
+        Filling(solid=Blob(centre=(70, -70, 462), semi=(32, 24, 30)), layers=even(-985), within=stomach),
         Filling(solid=Blob(centre=(0, -76, 318), semi=(70, 14, 16)), layers=even(-985), within=colon),
         Filling(solid=Blob(centre=(-103, -22, 296), semi=(10, 10, 26)), layers=even(-980), within=colon),
         Filling(solid=Blob(centre=(114, -2, 330), semi=(8, 8, 40)), layers=even(-980), within=colon),
@@ -84,10 +124,10 @@ def _lung_vessels() -> tuple[Filling, ...]:
     random = np.random.default_rng(_SEED)
     sticks: list[Filling] = []
     for side, hilum in ((1, (44.0, 10.0, 570.0)), (-1, (-42.0, 12.0, 568.0))):
-        for _ in range(11):
+        for _ in range(20):
             way = random.normal(size=3) * (0.7, 0.9, 1.0)
             way[0] = side * abs(way[0]) + side * 0.35
-            _branch(sticks, np.array(hilum), way, 34.0, 3.6, 3, random)
+            _branch(sticks, np.array(hilum), way, 36.0, 3.7, 3, random)
     return tuple(sticks)
 
 

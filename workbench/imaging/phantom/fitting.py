@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,6 +15,9 @@ from workbench.imaging.phantom.shapes import Solid
 NODE_MM = 3.0
 ROOM_LOW_MM = (-165.0, -120.0, 90.0)
 _ROOM_SHAPE = (111, 81, 220)
+
+_CORNERS = ((0.0, 0.0, 0.0), *itertools.product((-NODE_MM / 3, NODE_MM / 3), repeat=3))
+_SMALL = 3000
 
 Room = NDArray[np.bool_]
 
@@ -41,8 +45,12 @@ def within(solid: Solid) -> tuple[tuple[slice, slice, slice], Room]:
     """The window of the grid around a solid, and which of its nodes lie inside."""
     spans = [slice(*np.searchsorted(nodes(axis), [solid.box[0][axis], solid.box[1][axis]])) for axis in range(3)]
     x, y, z = (nodes(axis)[spans[axis]].astype(np.float32) for axis in range(3))
-    level = solid.level(x[:, None, None], y[None, :, None], z[None, None, :])
-    return (spans[0], spans[1], spans[2]), np.broadcast_to(level <= 1, (len(x), len(y), len(z)))
+    inside: Room = np.zeros((len(x), len(y), len(z)), dtype=np.bool_)
+    # What is thinner than the distance of nodes would slip between them.
+    offsets = _CORNERS if inside.size < _SMALL else _CORNERS[:1]
+    for dx, dy, dz in offsets:
+        inside |= solid.level((x + dx)[:, None, None], (y + dy)[None, :, None], (z + dz)[None, None, :]) <= 1
+    return (spans[0], spans[1], spans[2]), inside
 
 
 def fitted(axis: int, low: Table, high: Table, room: Room, *, round_mm: float = 8.0, smooth: float = 0.8) -> Field:
@@ -55,11 +63,13 @@ def fitted(axis: int, low: Table, high: Table, room: Room, *, round_mm: float = 
     t = nodes(axis)
     free = ~taken & (t >= low[..., None]) & (t <= high[..., None])
     start, stop = _longest(free)
-    there = stop - start >= 2
-    there = ndimage.binary_opening(there, structure=np.ones((3, 3)))
+    there = ndimage.binary_opening(_joined(start, stop), structure=np.ones((3, 3)), iterations=2)
     bottom = np.maximum(low, t[start])
     top = np.minimum(high, t[np.maximum(stop - 1, 0)])
-    bottom, top = (_smooth(each, there, smooth) for each in (bottom, top))
+    # Smoothing only takes away: a mean of neighbours may reach into what is occupied.
+    smooth_bottom, smooth_top = (_smooth(each, there, smooth) for each in (bottom, top))
+    bottom = np.where(there, np.maximum(bottom, smooth_bottom), smooth_bottom)
+    top = np.where(there, np.minimum(top, smooth_top), smooth_top)
     edge = ndimage.distance_transform_edt(there) * NODE_MM
     short = np.clip(round_mm - edge, 0, round_mm)
     inset = round_mm - np.sqrt(round_mm**2 - short**2)
@@ -72,6 +82,17 @@ def fitted(axis: int, low: Table, high: Table, room: Room, *, round_mm: float = 
         low=np.where(there, bottom + inset, (bottom + top) / 2),
         thick=thick,
     )
+
+
+def _joined(start: NDArray[np.intp], stop: NDArray[np.intp]) -> Room:
+    """Columns long enough to draw, less those whose stretch passes an obstacle on the other side than a longer one."""
+    there = stop - start >= 3
+    for axis in (0, 1):
+        for step in (1, -1):
+            before, after = np.roll(start, step, axis), np.roll(stop, step, axis)
+            apart = (np.minimum(stop, after) - np.maximum(start, before) < 2) & (after - before >= 3)
+            there &= ~(apart & (stop - start <= after - before))
+    return np.asarray(there)
 
 
 def _longest(free: Room) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

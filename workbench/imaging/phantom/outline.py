@@ -8,12 +8,13 @@ from scipy.interpolate import PchipInterpolator
 
 Array = NDArray[np.float32]
 
-_AIR, _SKIN, _FAT, _MUSCLE, _INNER = -1000, 25, -104, 52, -98
+_AIR, _SKIN, _FAT, _MUSCLE, _INNER, _SEPTUM = -1000, 25, -104, 52, -98, -55
+_FAT_SHARE = 0.72
 
 # z, half width, half depth, middle from front to back, fat (mm)
 _TRUNK = np.array(
     [
-        (0, 186, 104, 6, 13),
+        (0, 186, 104, 6, 11),
         (60, 186, 112, 6, 15),
         (120, 186, 118, 6, 16),
         (200, 176, 118, 8, 17),
@@ -40,15 +41,16 @@ _CAVITY = np.array(
         (95, 46, 50, 18),
         (130, 58, 82, 10),
         (175, 78, 82, 4),
-        (225, 96, 82, -2),
-        (262, 122, 84, -2),
-        (318, 134, 80, -1),
-        (390, 138, 80, -3),
-        (460, 140, 85, -1),
-        (540, 133, 85, -2),
-        (600, 123, 82, -2),
-        (640, 104, 76, 3),
-        (665, 84, 62, 6),
+        (225, 100, 84, -2),
+        (262, 126, 87, -3),
+        (318, 139, 86, -3),
+        (390, 141, 86, -3),
+        (460, 139, 87, -1),
+        (540, 137, 86, 0),
+        (600, 131, 84, 2),
+        (630, 120, 81, 5),
+        (650, 103, 72, 9),
+        (665, 84, 62, 9),
         (686, 62, 46, 10),
         (702, 42, 34, 8),
         (725, 36, 26, 4),
@@ -67,9 +69,8 @@ _cavity = PchipInterpolator(_CAVITY[:, 0], _CAVITY[:, 1:], axis=0)
 _thigh = PchipInterpolator(_THIGH[:, 0], _THIGH[:, 1:], axis=0)
 
 
-def _rounded(x: Array, y: Array, wide: float, deep: float, middle: float) -> Array:
+def _rounded(x: Array, y: Array, wide: float, deep: float, middle: float, power: float = 2.3) -> Array:
     """Depth in mm below a superellipse: positive inside, exact along the axes."""
-    power = 2.3
     across, along = np.abs(x / np.float32(wide)) ** power, np.abs((y - np.float32(middle)) / np.float32(deep)) ** power
     return np.asarray((1 - (across + along) ** np.float32(1 / power)) * np.float32(deep))
 
@@ -90,14 +91,32 @@ def depth_mm(x: Array, y: Array, z: float) -> Array:
     return np.asarray(depth, dtype=np.float32)
 
 
+def _septa(x: Array, y: Array, z: float, under_fascia: Array) -> NDArray[np.bool_]:
+    """Thin sheets of fat between muscles: layers of the wall, and compartments around the femur."""
+    layers = (np.abs(under_fascia - 5.5) < 0.9) if z < 470 else (np.abs(under_fascia - 11.0) < 0.9)
+    if z < 200:
+        around = np.abs(x) - np.float32(118.0)
+        radius, angle = np.hypot(around, y - np.float32(8.0)), np.arctan2(y - np.float32(8.0), around)
+        spoke = np.abs(np.sin(2.5 * angle + 0.5 + z / 90.0)) * radius < 2.2
+        sleeve = np.abs(radius - np.float32(42.0 + z / 20.0)) < 1.1
+        layers = (spoke & (radius > 24.0)) | (sleeve & (under_fascia > 6.0))
+    return np.asarray(layers)
+
+
 def surroundings(x: Array, y: Array, z: float) -> NDArray[np.int16]:
     """Hounsfield units of one axial slice without any structure; x of shape (n, 1), y of shape (1, m), z in mm."""
     depth = depth_mm(x, y, z)
-    bounds = np.array([0.0, 2.0, 2.0 + _trunk(z)[3]], dtype=np.float32)
+    fat = _FAT_SHARE * _trunk(z)[3]
+    bounds = np.array([0.0, 2.0, 2.0 + fat], dtype=np.float32)
     table = np.array([_AIR, _SKIN, _FAT, _MUSCLE], dtype=np.int16)
     slice_hu = table[np.searchsorted(bounds, depth, side="right")]
+    muscle = slice_hu == _MUSCLE
+    slice_hu[muscle & _septa(x, y, z, depth - np.float32(2.0 + fat))] = _SEPTUM
     if z > _CAVITY[0, 0]:
-        slice_hu[(_rounded(x, y, *_cavity(z)) > 0) & (slice_hu == _MUSCLE)] = _INNER
+        # Ribs are ellipses, the belly is squarer.
+        power = float(np.interp(z, (330, 430), (2.3, 2.0)))
+        wide, deep, middle = _cavity(z)
+        slice_hu[(_rounded(x, y, wide, deep, middle, power) > 0) & muscle] = _INNER
     couch = _TABLE_MM - (x / 210.0) ** 2 * 14.0
     below = y - couch
     table_here = (below > 0) & (below < 22) & (np.abs(x) < 196) & (slice_hu == _AIR)

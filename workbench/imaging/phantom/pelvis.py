@@ -74,6 +74,7 @@ def _hip_side(name: str, side: int, size: float) -> list[Structure]:
                 ),
                 caps=(24, 22),
             ),
+            halo=1.28,
         ),
         one(
             f"{name} gluteus medius",
@@ -88,6 +89,7 @@ def _hip_side(name: str, side: int, size: float) -> list[Structure]:
                 ),
                 caps=(12, 18),
             ),
+            halo=1.3,
         ),
         one(
             f"{name} gluteus minimus",
@@ -97,6 +99,7 @@ def _hip_side(name: str, side: int, size: float) -> list[Structure]:
                 stations=((132, s(117), 2, 7.5, 16), (165, s(105), 6, 7.5 * size, 19), (200, s(107), 0, 6.5, 17)),
                 caps=(10, 12),
             ),
+            halo=1.5,
         ),
         one(
             f"{name} iliopsoas",
@@ -114,6 +117,7 @@ def _hip_side(name: str, side: int, size: float) -> list[Structure]:
                 ),
                 caps=(16, 12),
             ),
+            halo=1.25,
         ),
         one(
             f"{name} autochthon",
@@ -132,5 +136,6 @@ def _hip_side(name: str, side: int, size: float) -> list[Structure]:
                 ),
                 caps=(16, 12),
             ),
+            halo=1.25,
         ),
     ]

@@ -31,18 +31,24 @@ def even(hu: int) -> Layers:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Structure:
-    """One label: disjoint solids, minus the structures of `holds`, which lie wholly inside."""
+    """One label: disjoint solids, minus the structures of `holds`, which lie wholly inside.
+
+    Fat is painted around it first, up to the level `halo`.
+    """
 
     label: int
     solids: tuple[Solid, ...]
     layers: Layers
     holds: tuple[int, ...] = ()
+    halo: float = 1.0
 
 
-def one(name: str, layers: Layers, *solids: Solid, holds: Iterable[str] = ()) -> Structure:
+def one(name: str, layers: Layers, *solids: Solid, holds: Iterable[str] = (), halo: float = 1.0) -> Structure:
+    """A structure by its name in the dictionary."""
     return Structure(
         label=LABEL_BY_NAME[name.lower()],
         solids=solids,
         layers=layers,
         holds=tuple(LABEL_BY_NAME[each.lower()] for each in holds),
+        halo=halo,
     )
