@@ -63,6 +63,11 @@ def hers(anna, small_ct):
     return segmented(anna, small_ct)
 
 
+def told(answer):
+    """The body without the id of this one request."""
+    return {name: value for name, value in answer.json().items() if name != "trace_id"}
+
+
 @pytest.mark.parametrize(("method", "address"), REACHES)
 def test_another_visit_is_told_the_same_as_about_nothing(server, anna, hers, method, address):
     nothing = {"case": "A" * 24, "job": "A" * 24}
@@ -70,7 +75,7 @@ def test_another_visit_is_told_the_same_as_about_nothing(server, anna, hers, met
         theirs = ben.request(method, address.format(**hers))
         nowhere = ben.request(method, address.format(**nothing))
     assert_problem(theirs, 404)
-    assert theirs.json() == nowhere.json()
+    assert told(theirs) == told(nowhere)
     assert anna.get(f"/cases/{hers['case']}").status_code == 200
 
 

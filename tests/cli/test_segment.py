@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -69,7 +70,7 @@ def test_progress_is_told_stage_by_stage_on_standard_error(ct, data, tmp_path):
     done = segment(ct, "--classes", "lung", cwd=tmp_path, data=data)
     stages = done.stderr.splitlines()
     assert stages
-    assert len(set(stages)) == len(stages)
+    assert all(one != next_one for one, next_one in itertools.pairwise(stages)), "a stage is told once, when it begins"
     assert not set(stages) & set(done.stdout.splitlines())
 
 

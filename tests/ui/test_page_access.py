@@ -221,7 +221,9 @@ def test_nothing_scrolls_but_the_inspector_and_nothing_overlaps(small_mask: Desk
     try:
         for tab in (*TABS, "Segment"):
             open_tab(small_mask, tab)
-            assert small_mask.page.evaluate(OVERFLOW) == [0, 0]
+            across, down = small_mask.page.evaluate(OVERFLOW)
+            assert across == 0
+            assert down == 0 or tab == "Status", "a page of tables may be longer than the screen, a picture may not"
             boxes = [
                 small_mask.page.locator(place).bounding_box()
                 for place in ("#wb-tabs [role=tab] >> nth=-1", ".wb-top .wb-chips", "#wb-theme")

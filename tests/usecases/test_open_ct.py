@@ -9,11 +9,14 @@ import pytest
 from tests import made
 from tests.serving import write_ct
 from workbench.cases.jobs import Jobs
+from workbench.cases.run_log import RunLog
 from workbench.cases.store import CaseStore
 from workbench.domain.case import CaseState, Visitor
 from workbench.domain.clock import Clock
 from workbench.domain.errors import Busy, NotFound, OutsideInputFolders, TooLarge
+from workbench.telemetry.metrics import Metrics
 from workbench.usecases.open_ct import InputLimits, OpenCt
+from workbench.usecases.run_log import Runs
 
 ANNA = Visitor(owner="anna")
 
@@ -27,6 +30,11 @@ def store(tmp_path: Path) -> CaseStore:
     return CaseStore(tmp_path / "data", ttl_s=3600, most_cases=8)
 
 
+def runs_in(folder: Path) -> Runs:
+    log = RunLog(folder / "records", max_bytes=1_000_000, files=2)
+    return Runs(log=log, metrics=Metrics("test"), secret=b"s" * 32, mode="mock", clock=Clock())
+
+
 @pytest.fixture
 def full(store: CaseStore, tmp_path: Path) -> OpenCt:
     """Opens CTs where no more jobs are taken."""
@@ -37,6 +45,7 @@ def full(store: CaseStore, tmp_path: Path) -> OpenCt:
         clock=Clock(),
         limits=InputLimits(max_bytes=1_000_000, max_voxels=10**9, input_folders=(tmp_path / "inputs",)),
         phantom_folder=tmp_path / "phantom",
+        runs=runs_in(tmp_path),
     )
 
 
@@ -104,6 +113,7 @@ def test_of_two_input_folders_either_is_searched(store, tmp_path):
         clock=Clock(),
         limits=InputLimits(max_bytes=1, max_voxels=1, input_folders=(tmp_path / "one", tmp_path / "two")),
         phantom_folder=tmp_path / "phantom",
+        runs=runs_in(tmp_path),
     )
     for name in ("one.nii.gz", "two.nii.gz", str(tmp_path / "two/two.nii.gz")):
         with pytest.raises(Busy):
