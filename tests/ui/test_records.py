@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import browser_page, chromium
 from tests.contract_server import Vista3dNim
 from tests.serving import PATIENCE_S, serving
-
-__all__ = ["browser_page", "chromium"]
 
 pytestmark = pytest.mark.browser
 

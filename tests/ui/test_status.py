@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import browser_page, chromium
 from tests.contract_server import Vista3dNim, Work, WorkingNim
 from tests.serving import PATIENCE_S, Server, serving
-
-__all__ = ["browser_page", "chromium"]
 
 pytestmark = pytest.mark.browser
 
