@@ -204,7 +204,7 @@ def test_many_status_requests_make_one_look_a_service_in_each_span_of_the_cache(
         }
         with in_thread(tmp_path / "data", nim_mode="local", **urls) as server:
             start = time.monotonic()
-            askers = [threading.Thread(target=_ask_often, args=(server, 75)) for _ in range(4)]
+            askers = [threading.Thread(target=_ask_often, args=(server, 250)) for _ in range(4)]
             for each in askers:
                 each.start()
             for each in askers:
@@ -231,9 +231,13 @@ def test_with_every_nim_hanging_the_status_is_told_and_slices_are_served(tmp_pat
             assert {each["finer_state"] for each in told.values()} == {"mock", "unavailable"}
             assert all("did not answer within" in each["detail"] for each in told.values())
             assert len(told) == 6
+            with small_ct.open("rb") as file:
+                opened = client.post("/cases", files={"file": ("ct.nii.gz", file)}).json()
+            wait_until(lambda: client.get(f"/cases/{opened['case_id']}").json()["state"] == "ready")
             for _ in range(20):
                 assert client.get("/health").json()["nim_services"]["llm"] == "mock"
                 assert client.get("/nim/status").status_code == 200
+                assert client.get(f"/cases/{opened['case_id']}/stack/raw16/axial").status_code == 200
 
 
 def test_a_visit_switches_its_mode_for_itself_alone_and_its_results_say_so(

@@ -310,8 +310,9 @@ def test_the_panel_follows_the_nims_by_itself(sit_down: Callable[..., Desk], str
     expect(row).to_have_attribute("data-state", "starting")
     nim.switch()
     expect(row).to_have_attribute("data-state", "available", timeout=30_000)
-    expect(row.locator("[data-cell=url]")).to_have_text(nim.url)
     expect(row.locator("[data-cell=model]")).to_contain_text("fixture")
+    desk.page.click("[data-more=vista3d]")
+    expect(desk.page.locator("#status-more-vista3d")).to_contain_text(nim.url)
 
 
 def test_in_cloud_mode_the_panel_says_what_has_no_hosted_endpoint(

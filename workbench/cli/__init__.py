@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         return _failed("stopped")
     except BrokenPipeError:
         return 0
-    except Exception as error:
+    except Exception as error:  # the boundary of the program: one line, no traceback
         if debug:
             raise
         return _failed(f"something unexpected went wrong ({type(error).__name__}); --log-level debug tells more")
