@@ -70,7 +70,7 @@ async def receive_form(request: Request, workbench: Workbench, visitor: Visitor)
     except FormParserError as error:
         incoming.give_up()
         raise InvalidRequest("The form is malformed, or breaks off before its end.", hint=_SEE_DOCS) from error
-    except BaseException:
+    except BaseException:  # a broken connection too: nothing of the upload may stay
         incoming.give_up()
         raise
     incoming.close()

@@ -80,7 +80,7 @@ def call(function: Callable[[], T], *, tell: Callable[[], None], give_up: Callab
                 answer.exception(timeout=LOOK_EVERY_S)
             if answer.done():
                 return answer.result()
-    except BaseException:
+    except BaseException:  # a cancelled wait must let go of the connection too
         if not answer.done():
             give_up()
         raise

@@ -51,7 +51,7 @@ class OpenTelemetryTracer:
         ) as made:
             try:
                 yield f"{made.get_span_context().trace_id:032x}"
-            except BaseException as error:
+            except BaseException as error:  # a span tells every end, then lets it pass
                 made.set_attribute("error.type", type(error).__name__)
                 made.set_status(Status(StatusCode.ERROR))
                 raise
