@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench import __version__
+from workbench.cases.generations import GenerationShelf
 from workbench.cases.jobs import Jobs
 from workbench.cases.operator_file import read_operator_file
 from workbench.cases.record_shelf import RecordShelf
@@ -29,6 +30,7 @@ from workbench.usecases.access import Access, AccessRules
 from workbench.usecases.bench import BenchShelf
 from workbench.usecases.check_now import CheckNow
 from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.judge_ct import JudgeCt
 from workbench.usecases.memory_planner import MemoryPlanner
 from workbench.usecases.mode_switch import ModeSwitch
 from workbench.usecases.nim_metrics import NimMetrics
@@ -39,6 +41,7 @@ from workbench.usecases.records import Records
 from workbench.usecases.review_ct import ReviewCt
 from workbench.usecases.review_record import ReviewRecords
 from workbench.usecases.run_log import Runs
+from workbench.usecases.synthesise_ct import SynthesiseCt
 from workbench.usecases.workbench import Workbench
 
 _SWEEP_EVERY_S = 300.0
@@ -99,6 +102,26 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         clock=clock,
         records=records,
     )
+    memory = MemoryPlanner()
+    synthesis = SynthesiseCt(
+        store=store,
+        shelf=GenerationShelf(data / "generations", ttl_s=settings.case_ttl_h * 3600),
+        jobs=jobs,
+        synthesizers=statuses.synthesizer,
+        memory=memory,
+        run_in_worker=workers,
+        clock=clock,
+        records=records,
+    )
+    judging = JudgeCt(
+        store=store,
+        jobs=jobs,
+        segmenters=statuses.segmenter,
+        exports=exports,
+        run_in_worker=workers,
+        clock=clock,
+        records=records,
+    )
     token = secrets.token_urlsafe(32)
     access = Access(
         AccessRules(
@@ -113,6 +136,7 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         )
     )
     opening.recover()
+    synthesis.recover()
     sweeper = _Sweeper(store)
     sweeper.start()
     if warm:
@@ -130,8 +154,10 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         opening=opening,
         review=review,
         exports=exports,
+        synthesis=synthesis,
+        judging=judging,
         nim_metrics=NimMetrics(metrics_reader.read),
-        memory=MemoryPlanner(),
+        memory=memory,
         benches=BenchShelf(data / "bench").latest,
         nims=statuses,
         records=records,

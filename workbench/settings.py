@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     nim_embed_model: str = Field("", description="empty: the first id that /v1/models lists")
     nim_rerank_model: str = Field("", description="empty: the first id that /v1/models lists")
     nim_vista3d_timeout_s: float = Field(900.0, gt=0, description="longest wait for one segmentation, seconds")
+    nim_maisi_timeout_s: float = Field(1800.0, gt=0, description="longest wait for one synthesis, seconds")
     nvidia_api_key: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("IMAGING_NVIDIA_API_KEY", "NVIDIA_API_KEY"),

@@ -1,7 +1,10 @@
 // Small things that several parts of the page need.
 
+/** The viewer of a tab (`seg`, `syn`), once it is there. */
+export const viewerOf = (tab) => window.workbench?.viewers?.[`${tab}-viewer`];
+
 /** The viewer of the Segment tab, once it is there. */
-export const segmentViewer = () => window.workbench?.viewers?.['seg-viewer'];
+export const segmentViewer = () => viewerOf('seg');
 
 /** An address of this server, right behind a proxy or tunnel too. */
 export const address = (path) => new URL(path, document.baseURI).href;

@@ -1,5 +1,5 @@
 // The address bar follows the case and the view, so that a link leads back to it.
-import { address, segmentViewer } from './dom.js';
+import { address, segmentViewer, viewerOf } from './dom.js';
 
 let waiting = 0;
 let shown = false;
@@ -38,10 +38,11 @@ function remember() {
 }
 
 function pictureAddress(link) {
-  const state = segmentViewer()?.state?.();
+  const tab = link.closest('[id$="-downloads"]').id.split('-')[0];
+  const state = viewerOf(tab)?.state?.();
   const url = new URL(address(`cases/${link.closest('[data-case]').dataset.case}/view.png`));
   if (!state) return url.href;
-  const shown = [...document.querySelectorAll('#seg-organs tbody tr')]
+  const shown = [...document.querySelectorAll(`#${tab}-organs tbody tr`)]
     .filter((row) => row.querySelector('input').checked).map((row) => row.dataset.label);
   url.searchParams.set('plane', state.plane);
   url.searchParams.set('slice', state.slice);

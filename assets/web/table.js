@@ -1,61 +1,64 @@
-// The volumes table: show and hide, jump, sort, find, the picked structure's numbers and plots.
-import { address, figure, segmentViewer } from './dom.js';
+// The volumes tables: show and hide, jump, sort, find, the picked structure's numbers and plots.
+import { address, figure, viewerOf } from './dom.js';
 
-const ROWS = '#seg-organs tbody tr';
-let picked = null;
+/** The tabs with such a table; `NAME-organs`, `NAME-detail`, `NAME-downloads` and `NAME-viewer` belong together. */
+const TABS = ['seg', 'syn'];
+const TABLES = TABS.map((tab) => `#${tab}-organs`).join(', ');
 
 export function startTable() {
   document.addEventListener('click', (event) => {
-    const inTable = event.target.closest('#seg-organs');
-    if (inTable) onTableClick(event);
+    const tab = tabOf(event.target);
+    if (tab) onTableClick(tab, event);
     const opener = event.target.closest('[data-figure]');
     if (opener) openFigure(opener.dataset.figure, opener.closest('[data-case]').dataset.case, null, opener);
   });
   document.addEventListener('change', (event) => {
-    if (event.target.closest(ROWS)) tellVisible();
+    const tab = tabOf(event.target);
+    if (tab && event.target.closest('tbody tr')) tellVisible(tab);
   });
   document.addEventListener('input', (event) => {
-    if (event.target.matches('#seg-organs [data-find]')) find(event.target.value);
+    const tab = tabOf(event.target);
+    if (tab && event.target.matches('[data-find]')) find(tab, event.target.value);
   });
   document.addEventListener('workbench:palette', paint);
 }
 
-const rows = () => [...document.querySelectorAll(ROWS)];
+const tabOf = (element) => element.closest?.(TABLES)?.id.split('-')[0] ?? null;
+const rows = (tab) => [...document.querySelectorAll(`#${tab}-organs tbody tr`)];
 const box = (row) => row.querySelector('input[type=checkbox]');
 
-function onTableClick(event) {
+function onTableClick(tab, event) {
   const sorter = event.target.closest('th[data-sort]');
-  if (sorter) return sort(sorter);
+  if (sorter) return sort(tab, sorter);
   const all = event.target.closest('[data-show]');
   if (all) {
-    for (const row of rows()) box(row).checked = all.dataset.show === 'all';
-    return tellVisible();
+    for (const row of rows(tab)) box(row).checked = all.dataset.show === 'all';
+    return tellVisible(tab);
   }
   const only = event.target.closest('[data-only]');
   if (only) {
-    for (const row of rows()) box(row).checked = row.dataset.label === only.dataset.only;
-    return tellVisible();
+    for (const row of rows(tab)) box(row).checked = row.dataset.label === only.dataset.only;
+    return tellVisible(tab);
   }
-  const row = event.target.closest(ROWS);
-  if (row && !event.target.closest('input')) pick(row);
+  const row = event.target.closest('tbody tr');
+  if (row && !event.target.closest('input')) pick(tab, row);
   return undefined;
 }
 
-function tellVisible() {
-  const shown = rows().filter((row) => box(row).checked).map((row) => Number(row.dataset.label));
-  segmentViewer()?.setVisible(shown);
-  for (const row of rows()) row.classList.toggle('wb-off', !box(row).checked);
+function tellVisible(tab) {
+  const shown = rows(tab).filter((row) => box(row).checked).map((row) => Number(row.dataset.label));
+  viewerOf(tab)?.setVisible(shown);
+  for (const row of rows(tab)) row.classList.toggle('wb-off', !box(row).checked);
 }
 
-function pick(row) {
-  for (const each of rows()) each.toggleAttribute('data-picked', each === row);
-  picked = row.dataset.label;
-  segmentViewer()?.jumpTo(Number(picked));
-  showDetail(row);
+function pick(tab, row) {
+  for (const each of rows(tab)) each.toggleAttribute('data-picked', each === row);
+  viewerOf(tab)?.jumpTo(Number(row.dataset.label));
+  showDetail(tab, row);
 }
 
-function showDetail(row) {
-  const detail = document.getElementById('seg-detail');
+function showDetail(tab, row) {
+  const detail = document.getElementById(`${tab}-detail`);
   const facts = JSON.parse(row.dataset.detail);
   const mm = (values) => values.map((each) => figure(each, 1)).join(', ');
   const [right, front, up] = facts.centroid_ras_mm;
@@ -89,7 +92,7 @@ function showDetail(row) {
   }
   const buttons = document.createElement('div');
   buttons.className = 'wb-downloads';
-  buttons.dataset.case = document.querySelector('#seg-downloads [data-case]').dataset.case;
+  buttons.dataset.case = document.querySelector(`#${tab}-downloads [data-case]`).dataset.case;
   for (const [kind, text] of [['histogram', 'HU histogram'], ['area', 'Area along the slices']]) {
     const button = document.createElement('button');
     button.type = 'button';
@@ -137,7 +140,7 @@ function openFigure(kind, caseId, label, opener) {
   dialog.showModal();
 }
 
-function sort(header) {
+function sort(tab, header) {
   const ascending = header.getAttribute('aria-sort') === 'descending';
   for (const each of header.parentElement.querySelectorAll('[data-sort]')) each.setAttribute('aria-sort', 'none');
   header.setAttribute('aria-sort', ascending ? 'ascending' : 'descending');
@@ -145,17 +148,17 @@ function sort(header) {
   const order = (a, b) => (key === 'name'
     ? b.dataset.name.localeCompare(a.dataset.name)
     : Number(b.dataset[key]) - Number(a.dataset[key]));
-  const sorted = rows().sort((a, b) => (ascending ? -order(a, b) : order(a, b)));
+  const sorted = rows(tab).sort((a, b) => (ascending ? -order(a, b) : order(a, b)));
   sorted[0]?.parentElement.append(...sorted);
 }
 
-function find(text) {
+function find(tab, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const row of rows()) row.hidden = !words.every((word) => row.dataset.name.includes(word));
+  for (const row of rows(tab)) row.hidden = !words.every((word) => row.dataset.name.toLowerCase().includes(word));
 }
 
 function paint(event) {
-  for (const swatch of document.querySelectorAll('#seg-organs .wb-swatch')) {
+  for (const swatch of document.querySelectorAll('.wb-swatch[data-colour]')) {
     swatch.style.background = event.detail.safe ? swatch.dataset.safe : swatch.dataset.colour;
   }
 }

@@ -8,7 +8,7 @@ import pytest
 SERVICES = ["vista3d", "maisi", "vila_m3", "llm"]
 SEGMENT_KEYS = {
     *("classes_detected", "volumes", "num_classes", "inference_time_ms", "model", "is_mock"),  # the guide's
-    *("case_id", "fallback_reason", "organs", "not_found", "warnings", "mask_url", "provenance"),
+    *("case_id", "fallback_reason", "organs", "not_found", "warnings", "mask_url", "provenance", "is_synthetic"),
 }
 ORGAN_KEYS = {
     *("label", "name", "volume_ml", "voxel_count", "mean_hu", "std_hu", "min_hu", "max_hu"),
@@ -16,7 +16,7 @@ ORGAN_KEYS = {
 }
 PROVENANCE_KEYS = {
     *("origin", "model", "version", "created_at", "elapsed_s", "stands_in_because"),
-    *("sha256", "parameters", "is_mock", "inputs"),
+    *("sha256", "parameters", "is_mock", "synthetic", "is_synthetic", "inputs"),
 }
 
 
@@ -106,10 +106,29 @@ def test_an_empty_body_means_the_phantom_and_everything(client):
     assert client.get(f"/cases/{told['case_id']}").json()["source"] == "demo"
 
 
+def test_the_guides_generate_request_gets_every_key_promised(client):
+    answer = client.post(
+        "/nim/maisi/generate", json={"body_region": "chest", "resolution": "512x512x512", "num_classes": 104}
+    )
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert {
+        *("resolution", "body_region", "num_classes_annotated", "generation_time_ms", "model", "is_mock"),
+        *("fallback_reason", "cases", "warnings", "provenance"),
+    } <= set(told)
+    assert (told["resolution"], told["body_region"], told["model"]) == ("512x512x512", "chest", "maisi")
+    assert (told["is_mock"], told["fallback_reason"]) == (True, None)
+    (sample,) = told["cases"]
+    assert {"case_id", "image_url", "mask_url", "organs"} <= set(sample)
+    assert all(set(row) == ORGAN_KEYS for row in sample["organs"])
+    assert set(told["provenance"]) == PROVENANCE_KEYS
+    assert client.get(sample["mask_url"]).status_code == 200
+    assert any("num_classes 104" in text for text in told["warnings"])
+
+
 @pytest.mark.parametrize(
     ("route", "body"),
     [
-        ("/nim/maisi/generate", {"body_region": "chest", "resolution": "512x512x512", "num_classes": 104}),
         ("/nim/vilam3/analyze", {"question": "Describe the findings in this chest X-ray", "input_path": ""}),
     ],
 )

@@ -1,8 +1,9 @@
 """Local servers that hold to the NIMs' wire contracts, with faults to switch on. Fixtures: no model is inside."""
 
 from tests.contract_server.families import Family, HealthNim
+from tests.contract_server.maisi import MaisiNim
 from tests.contract_server.server import ContractServer
 from tests.contract_server.vista3d import Labeller, Vista3dNim
 from tests.contract_server.working import Work, WorkingNim
 
-__all__ = ["ContractServer", "Family", "HealthNim", "Labeller", "Vista3dNim", "Work", "WorkingNim"]
+__all__ = ["ContractServer", "Family", "HealthNim", "Labeller", "MaisiNim", "Vista3dNim", "Work", "WorkingNim"]

@@ -10,7 +10,7 @@ import contextlib
 import signal
 import threading
 
-from tests.contract_server import Family, HealthNim, Vista3dNim
+from tests.contract_server import Family, HealthNim, MaisiNim, Vista3dNim
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, metavar="PORT")
     parser.add_argument("--host", default="127.0.0.1")
     chosen = parser.parse_args()
-    families = {"maisi": Family.MAISI, "vilam3": Family.VILA_M3, "llm": Family.LLM}
+    families = {"vilam3": Family.VILA_M3, "llm": Family.LLM}
     ended = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: ended.set())
@@ -27,6 +27,9 @@ def main() -> None:
         if chosen.vista3d is not None:
             server = running.enter_context(Vista3dNim(host=chosen.host, port=chosen.vista3d))
             print(f"VISTA-3D fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
+        if chosen.maisi is not None:
+            server = running.enter_context(MaisiNim(host=chosen.host, port=chosen.maisi))
+            print(f"MAISI fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
         for name, family in families.items():
             if (port := getattr(chosen, name)) is not None:
                 server = running.enter_context(HealthNim(family, host=chosen.host, port=port))

@@ -226,13 +226,15 @@ def _zipped(members: dict[str, bytes]) -> bytes:
 
 
 def as_nrrd(mask: nibabel.Nifti1Image) -> bytes:
-    """The mask as a gzipped NRRD in LPS, as older servers answered (NRRD 4 format definition)."""
+    """The volume as a gzipped NRRD in LPS, as older servers answered (NRRD 4 format definition)."""
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ mask.affine
     vector = lambda each: "(" + ",".join(f"{number:.9g}" for number in each) + ")"  # noqa: E731 - one line, used below
+    image_type = mask.get_data_dtype().newbyteorder("<").name
     header = "\n".join(
         [
             "NRRD0004",
-            "type: uint8",
+            f"type: {image_type}",
+            "endian: little",
             "dimension: 3",
             "space: left-posterior-superior",
             "sizes: " + " ".join(map(str, mask.shape)),

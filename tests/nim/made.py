@@ -18,7 +18,8 @@ from workbench.domain.segmentation import SegmentationRequest
 from workbench.domain.volume import Volume
 from workbench.nim.exchange import Delivery, ExchangeUrl
 from workbench.nim.http import new_client
-from workbench.nim.vista3d import Timeouts, Vista3d
+from workbench.nim.patience import Timeouts
+from workbench.nim.vista3d import Vista3d
 
 CLOCK = Clock(now=lambda: datetime(2026, 1, 15, 12, 3, tzinfo=UTC))
 UPLOAD = Provenance(origin=Origin.UPLOAD, model="upload", version="NIfTI", created_at="2026-01-15T12:00:00+00:00")

@@ -18,7 +18,8 @@ from workbench.domain.errors import Cancelled, InvalidRequest, NimUnavailable, U
 from workbench.domain.organs import EVERYTHING, LABEL_BY_NAME
 from workbench.domain.provenance import Origin
 from workbench.nim.exchange import ExchangeUrl
-from workbench.nim.vista3d import Timeouts, Vista3d
+from workbench.nim.patience import Timeouts
+from workbench.nim.vista3d import Vista3d
 
 LIVER, SPLEEN = LABEL_BY_NAME["liver"], LABEL_BY_NAME["spleen"]
 

@@ -16,8 +16,9 @@ from workbench.domain.errors import NimError, NimRejected, NimReplyInvalid, NimU
 from workbench.domain.organs import LABEL_BY_NAME
 from workbench.domain.segmentation import Segmentation, SegmentationRequest
 from workbench.nim.exchange import ExchangeUrl
+from workbench.nim.patience import Timeouts
 from workbench.nim.stand_ins import Vista3dStandIn
-from workbench.nim.vista3d import Timeouts, Vista3d
+from workbench.nim.vista3d import Vista3d
 from workbench.nim.with_stand_in import WithStandIn
 
 LIVER = LABEL_BY_NAME["liver"]

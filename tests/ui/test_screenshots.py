@@ -51,6 +51,9 @@ def mock_set(desk: Desk, note: Path) -> dict[str, bytes]:
         desk.page.get_by_role("tab", name=tab, exact=True).click()
         if tab == "Status":
             expect(desk.page.locator("#status-table tr[data-state=mock]")).to_have_count(4)
+        if tab == "Synthesize":
+            expect(desk.page.locator("#syn-form[data-state=allowed] #syn-run")).to_be_enabled()
+            expect(desk.page.locator("#syn-viewer")).to_have_attribute("data-state", "empty")
         desk.page.evaluate("document.activeElement.blur()")
         shoot(desk, tab.lower(), taken)
     demo(desk)

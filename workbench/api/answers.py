@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from workbench.api import schemas
+from workbench.api.check_answers import check_answer, synthesis_row
 from workbench.domain.case import Case, CaseState, JobView
 from workbench.domain.errors import StateConflict
 from workbench.domain.nim import ROUTED, NimStatus, Service, State
@@ -50,6 +51,7 @@ def segment_answer(case: Case) -> schemas.SegmentAnswer:
         inference_time_ms=round((made.elapsed_s or 0.0) * 1000, 1),
         model="vista3d",
         is_mock=measured.is_mock,
+        is_synthetic=measured.is_synthetic,
         fallback_reason=made.stands_in_because,
         organs=rows,
         not_found=[ORGANS[label].snake for label in record.not_found],
@@ -70,10 +72,13 @@ def case_answer(case: Case, job: JobView | None) -> schemas.CaseAnswer:
         source=case.source.value,
         created_at=case.created_at,
         is_mock=case.is_mock,
+        is_synthetic=case.is_synthetic,
         series=[schemas.SeriesRow(**_plain(asdict(each)), usable=each.usable) for each in case.series],
         report=case.report.to_json() if case.report else None,
         provenance=case.provenance.to_json() if case.provenance else None,
         segmentation=segment_answer(case) if case.segmentation else None,
+        synthesis=synthesis_row(case),
+        check=check_answer(case, case.judgement) if case.judgement else None,
         job=job_answer(job) if job else None,
         links={name: f"/cases/{case.id}/{name}" for name in names},
     )

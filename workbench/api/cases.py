@@ -106,6 +106,6 @@ def _download(workbench: Workbench, visitor: Visitor, case_id: str, name: str) -
 
 
 def saved_name(case: Case, name: str) -> str:
-    """The name under which a browser saves a download: of which case, and whether it is a mock's."""
+    """The name under which a browser saves a download: of which case, and whether it is a mock's or synthetic."""
     stem, _, ending = name.partition(".")
-    return f"case-{case.id[:6]}-{stem}{'-MOCK' if case.is_mock else ''}.{ending}"
+    return f"case-{case.id[:6]}-{stem}{case.name_mark}.{ending}"

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from workbench.domain import errors
+from workbench.domain.synthesis import RulesBroken
 from workbench.domain.trace import trace_id
 
 _STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
@@ -18,6 +19,7 @@ _STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
     (errors.UnsupportedVolume, 422, "Not a usable CT volume"),
     (errors.TooLarge, 413, "Too large"),
     (errors.UnknownOrgan, 422, "Unknown structure"),
+    (RulesBroken, 422, "MAISI would refuse this request"),
     (errors.InvalidRequest, 422, "The request does not fit"),
     (errors.OutsideInputFolders, 403, "Outside the input folders"),
     (errors.NotAllowedHere, 403, "Only on the machine itself"),
@@ -48,7 +50,12 @@ def problem(error: errors.WorkbenchError) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.NotSignedIn):
         headers["WWW-Authenticate"] = "Bearer"
-    extra = {"nearest": list(error.nearest)} if isinstance(error, errors.UnknownOrgan) and error.nearest else {}
+    extra: dict[str, object] = {}
+    if isinstance(error, errors.UnknownOrgan) and error.nearest:
+        extra["nearest"] = list(error.nearest)
+    if isinstance(error, RulesBroken):
+        extra["rules"] = [each.to_json() for each in error.rules]
+        extra["nearest"] = error.nearest.to_json() if error.nearest else None
     return _answer(status, title, error.message, error.hint, headers, **extra)
 
 

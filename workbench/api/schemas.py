@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from workbench.api.check_schemas import CheckAnswer, SynthesisRow
 from workbench.domain.nim import Mode
 
 StateName = Literal["available", "cloud", "mock", "unavailable"]
@@ -53,6 +54,7 @@ class SegmentAnswer(BaseModel):
     inference_time_ms: float
     model: str
     is_mock: bool
+    is_synthetic: bool = Field(description="a model drew the CT: no patient was scanned")
     fallback_reason: str | None
     organs: list[OrganRow]
     not_found: list[str]
@@ -198,10 +200,13 @@ class CaseAnswer(BaseModel):
     source: str
     created_at: str
     is_mock: bool
+    is_synthetic: bool
     series: list[SeriesRow]
     report: dict[str, Any] | None
     provenance: dict[str, Any] | None
     segmentation: SegmentAnswer | None
+    synthesis: SynthesisRow | None
+    check: CheckAnswer | None
     job: JobAnswer | None
     links: dict[str, str]
 

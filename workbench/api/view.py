@@ -71,8 +71,9 @@ def build_view_routes(router: APIRouter, workbench: Workbench) -> None:
         outline: bool = False,
         labels: str | None = None,
         safe: bool = False,
+        px: int = 1024,
     ) -> Response:
-        """One slice as a PNG with letters, scale and provenance, MOCK drawn in where it is one."""
+        """One slice as a PNG with letters, scale and provenance, MOCK and SYNTHETIC drawn in where they hold."""
         from workbench.imaging.slices import WINDOWS, Window  # noqa: PLC0415 - brings the imaging libraries along
 
         if window is not None and window not in WINDOWS:
@@ -92,8 +93,9 @@ def build_view_routes(router: APIRouter, workbench: Workbench) -> None:
             outline=outline,
             visible=visible,
             safe_colours=safe,
+            longest_px=px,
         )
-        stem = f"case-{case.id[:6]}-{plane}{'-MOCK' if case.is_mock else ''}.png"
+        stem = f"case-{case.id[:6]}-{plane}{case.name_mark}.png"
         return Response(
             png,
             media_type="image/png",
@@ -120,7 +122,7 @@ def manifest(workbench: Workbench, case: Case) -> dict[str, Any]:
 
 def _badge(case: Case) -> dict[str, Any]:
     shown = badge_of(case)
-    return {"kind": shown.kind, "text": shown.text, "mock": shown.is_mock, "synthetic": False}
+    return {"kind": shown.kind, "text": shown.text, "mock": shown.is_mock, "synthetic": shown.is_synthetic}
 
 
 def _structures(case: Case) -> dict[str, Any] | None:

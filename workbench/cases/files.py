@@ -14,6 +14,9 @@ from workbench.domain.segmentation import Segmentation
 from workbench.domain.volume import CtReport, Series, Volume
 
 VOXELS, TRUTH = "voxels.npy", "truth.npy"
+OWN_LABELS, SECOND_LABELS = "own-labels.npy", "second-labels.npy"
+"""The labels that a synthetic CT came with, and those that the check of it was given for comparison."""
+
 IMAGE_FILE = "image.nii.gz"
 
 

@@ -23,7 +23,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases.files import TRUTH, CaseFiles, mask_name
+from workbench.cases.files import OWN_LABELS, TRUTH, VOXELS, CaseFiles, mask_name
 from workbench.domain.case import Case, CaseState, Visitor
 from workbench.domain.errors import NotFound, StateConflict, StorageFull
 from workbench.domain.segmentation import Segmentation
@@ -168,11 +168,36 @@ class CaseStore:
         path = self.folder(case) / TRUTH
         return np.load(path, mmap_mode="r") if path.exists() else None
 
+    def take_in(self, case: Case, voxels: Path, labels: Path) -> None:
+        """Move arrays made on this file system into a case's folder: its volume, and the labels that came with it.
+
+        The labels are kept a second time under `OWN_LABELS`, where no later segmentation replaces them.
+        """
+        folder = self.folder(case)
+        with telling_disk_full():
+            voxels.replace(folder / VOXELS)
+            labels.replace(folder / OWN_LABELS)
+            link_or_copy(folder / OWN_LABELS, folder / _labels_name(case.revision))
+
+    def labels_named(self, case: Case, name: str) -> NDArray[np.uint8] | None:
+        """A label map beside the case's mask, memory-mapped; None where there is none of that name."""
+        try:
+            mapped: NDArray[np.uint8] = np.load(self.folder(case) / name, mmap_mode="r", allow_pickle=False)
+            return mapped
+        except FileNotFoundError:
+            return None
+
     def write_labels(self, case: Case, labels: NDArray[np.uint8], revision: int) -> Path:
         """Store a mask, first index fastest, under its revision; older masks go once the case points to the new one."""
-        path = self.folder(case) / _labels_name(revision)
+        return self.write_array(case, _labels_name(revision), labels)
+
+    def write_array(self, case: Case, name: str, labels: NDArray[np.uint8]) -> Path:
+        """Store a label map under a name, first index fastest; the whole file or none of it."""
+        path = self.folder(case) / name
+        part = path.with_name(f"part-{name}")
         with telling_disk_full():
-            np.save(path, np.asfortranarray(labels))
+            np.save(part, np.asfortranarray(labels))
+            part.replace(path)
         return path
 
     def drop_older(self, case: Case) -> None:
@@ -192,6 +217,10 @@ class CaseStore:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def free_bytes(self) -> int:
+        """Room left on the disk that the cases lie on."""
+        return shutil.disk_usage(self._root).free
 
     def upload_folder(self, case_id: str) -> Path:
         """Where an upload waits for its series to be chosen; swept after an hour."""
@@ -280,6 +309,15 @@ def telling_disk_full() -> Iterator[None]:
                 hint="Free some space where the data folder lies, or set IMAGING_DATA_DIR to another disk.",
             ) from error
         raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Share the bytes where the file system can; neither file is ever written to again."""
+    try:
+        os.link(source, target)
+    except OSError:
+        with telling_disk_full():
+            shutil.copyfile(source, target)
 
 
 def _labels_name(revision: int) -> str:

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases.files import TRUTH, VOXELS, CaseFiles, Opened
+from workbench.cases.files import OWN_LABELS, SECOND_LABELS, TRUTH, VOXELS, CaseFiles, Opened
+from workbench.domain.agreement import Agreement, HuCheck
 from workbench.domain.case import SegmentationRecord
 from workbench.domain.organs import ORGANS
 from workbench.domain.progress import Progress
 from workbench.domain.provenance import Provenance
 from workbench.domain.segmentation import Measurements, OrganVolume
 from workbench.domain.volume import CtReport, Series
-from workbench.imaging import exports, measure, phantom, plots, read, write
+from workbench.imaging import compare, exports, measure, phantom, plots, read, write
 
 
 def survey_upload(
@@ -90,6 +91,17 @@ def make_phantom(folder: Path, created_at: str, *, progress: Progress) -> Opened
 def measure_case(files: CaseFiles, created_at: str, *, progress: Progress) -> Measurements:
     """Measure every structure of a case's mask."""
     return measure.measure(files.volume(), files.segmentation(), created_at=created_at, progress=progress)
+
+
+def check_own_hu(files: CaseFiles, *, progress: Progress) -> tuple[HuCheck, ...]:
+    """The median HU inside a synthetic CT's own labels."""
+    return compare.check_hu(files.volume().voxels_hu, _labels(files, OWN_LABELS), progress=progress)
+
+
+def compare_with_own(files: CaseFiles, labels: Sequence[int], *, progress: Progress) -> tuple[Agreement, ...]:
+    """A synthetic CT's own labels against the second label map beside them."""
+    own, second = _labels(files, OWN_LABELS), _labels(files, SECOND_LABELS)
+    return compare.compare_labels(own, second, files.volume().grid, labels=labels, progress=progress)
 
 
 def write_image(files: CaseFiles, path: Path, *, progress: Progress) -> None:
@@ -160,6 +172,11 @@ def export_tables(measurements: Measurements, record: SegmentationRecord, report
     }
 
 
+def _labels(files: CaseFiles, name: str) -> NDArray[np.uint8]:
+    mapped: NDArray[np.uint8] = np.load(files.folder / name, mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
 def _flat(affine: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(float(each) for each in affine.ravel())
 
@@ -171,5 +188,7 @@ def _extent(shape: Sequence[int], spacing_mm: Sequence[float]) -> tuple[float, f
 
 def _short(provenance: Provenance) -> str:
     """At most 79 characters for a NIfTI header."""
-    text = f"{'MOCK, not a measurement: ' if provenance.is_mock else ''}{provenance.model} {provenance.version}"
+    warning = "not a measurement" if provenance.is_mock else "no patient"
+    marked = f"{provenance.mark}, {warning}: " if provenance.mark else ""
+    text = f"{marked}{provenance.model} {provenance.version}"
     return f"{text}, {provenance.created_at}"[:79]

@@ -13,6 +13,7 @@ from workbench import __version__
 _COMMANDS = {
     "serve": "start the workbench and open it in a browser",
     "segment": "segment a CT and measure every structure",
+    "generate": "have MAISI make synthetic CTs with their labels",
     "doctor": "look at this machine and the NIMs, and say what to mend",
     "bench": "measure how fast a NIM answers",
     "config": "show every setting, its value and where it comes from",
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     }
     _serve_options(made["serve"])
     _segment_options(made["segment"])
+    _generate_options(made["generate"])
     _bench_options(made["bench"])
     return parser
 
@@ -73,6 +75,25 @@ def _segment_options(parser: argparse.ArgumentParser) -> None:
         "--classes", nargs="+", metavar="NAME", help="structures, such as liver left_kidney; default: everything"
     )
     parser.add_argument("--series", type=int, metavar="N", help="which series, where CT holds several")
+
+
+def _generate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--region", nargs="+", metavar="NAME", help="head, chest, abdomen, pelvis")
+    parser.add_argument("--size", metavar="XxYxZ", help="voxels, such as 256x256x128 (default 256x256x256)")
+    parser.add_argument("--spacing", metavar="XxYxZ", help="mm; default: what is recommended for the size")
+    parser.add_argument(
+        "--anatomy", nargs="+", metavar="NAME", help="such as liver left_kidney; default: the usual ones of the region"
+    )
+    parser.add_argument(
+        "--organ-size",
+        nargs="+",
+        metavar="NAME=SIZE",
+        help="0 to 1, or -1 to leave it out, such as liver=0.8; overrides region and anatomy",
+    )
+    parser.add_argument("--samples", type=int, metavar="N", help="how many CTs (default 1)")
+    parser.add_argument("--request", metavar="FILE", help="a request.json written before; options given replace it")
+    parser.add_argument("--dry-run", action="store_true", help="hold the request against the rules, send nothing")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write request.json and a folder for each sample there")
 
 
 def _bench_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Segment in this process, where no workbench runs."""
+"""Segment and generate in this process, where no workbench runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.api.answers import segment_answer
+from workbench.api.synthesis_answers import generate_answer
 from workbench.assemble import assemble
 from workbench.domain.case import JobView
+from workbench.domain.synthesis_guide import read_request
 from workbench.running import owning
 from workbench.settings import Settings
 from workbench.usecases.access import LOCAL
@@ -45,11 +47,20 @@ class InProcess:
         self._finish(self._workbench.review.segment(LOCAL, case.id, asked=classes), tell)
         return segment_answer(self._workbench.review.case(LOCAL, case.id)).model_dump(mode="json")
 
+    def generate(self, fields: dict[str, Any], tell: Callable[..., None]) -> dict[str, Any]:
+        """Have MAISI's CTs made and measured; returns the published answer."""
+        synthesis, asked = self._workbench.synthesis, read_request(fields)
+        generation, job = synthesis.start(LOCAL, asked.request, told=asked.warnings)
+        self._finish(job, tell)
+        done = synthesis.generation(LOCAL, generation.id)
+        return generate_answer(done, synthesis.cases(LOCAL, done)).model_dump(mode="json")
+
     def fetch(self, case_id: str, name: str, target: Path) -> None:
         """Write one of the case's files."""
         case = self._workbench.review.case(LOCAL, case_id)
-        if name == "mask.nii.gz":
-            shutil.copyfile(self._workbench.exports.mask_file(case), target)
+        files = {"mask.nii.gz": self._workbench.exports.mask_file, "image.nii.gz": self._workbench.exports.image_file}
+        if name in files:
+            shutil.copyfile(files[name](case), target)
         else:
             target.write_text(self._workbench.exports.tables(case)[name], "utf-8", newline="")
 

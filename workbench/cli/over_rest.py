@@ -1,4 +1,4 @@
-"""Segment through the workbench that runs on this machine: the data folder has one owner."""
+"""Segment and generate through the workbench that runs on this machine: the data folder has one owner."""
 
 from __future__ import annotations
 
@@ -68,7 +68,22 @@ class OverRest:
                 timeout=None,
             )
         )
-        case_id, job_id = job["case_id"], job["job_id"]
+        case_id = self._follow(job, tell)
+        answer: dict[str, Any] = self._asked(self._client.get(f"/cases/{case_id}"))["segmentation"]
+        return answer
+
+    def generate(self, fields: dict[str, Any], tell: Callable[..., None]) -> dict[str, Any]:
+        """Send the request, then follow the job; returns the published answer."""
+        job = self._asked(
+            self._client.post("/nim/maisi/generate", json=fields, headers={"Prefer": "respond-async"}, timeout=None)
+        )
+        generation_id = self._follow(job, tell)
+        answer: dict[str, Any] = self._asked(self._client.get(f"/nim/maisi/generations/{generation_id}"))["answer"]
+        return answer
+
+    def _follow(self, job: dict[str, Any], tell: Callable[..., None]) -> str:
+        """Tell of a job until it ends; the id of its case. Stopping the command stops the job."""
+        case_id, job_id = str(job["case_id"]), job["job_id"]
         try:
             while job["state"] == "running":
                 time.sleep(_LOOK_EVERY_S)
@@ -79,8 +94,7 @@ class OverRest:
             raise
         if job["error"]:
             raise WorkbenchError(job["error"], hint=job["hint"])
-        answer: dict[str, Any] = self._asked(self._client.get(f"/cases/{case_id}"))["segmentation"]
-        return answer
+        return case_id
 
     def fetch(self, case_id: str, name: str, target: Path) -> None:
         """Write one of the case's files."""

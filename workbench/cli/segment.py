@@ -5,39 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from workbench.cases.store import telling_disk_full
 from workbench.cli.bar import Bar
-from workbench.domain.errors import InvalidRequest, UnreadableImage
+from workbench.cli.ways import output_folder, way_to
+from workbench.domain.errors import UnreadableImage
 from workbench.domain.organs import parse_organs
-from workbench.settings import Settings, load_settings
+from workbench.settings import load_settings
 
 FILES = ("mask.nii.gz", "volumes.csv", "volumes.json")
-
-
-class Way(Protocol):
-    """How a CT becomes an answer: over REST, or in this process."""
-
-    def segment(
-        self, files: list[Path], classes: list[str] | None, series: int | None, tell: Callable[..., None]
-    ) -> dict[str, Any]:
-        """The published answer; `tell(stage, fraction)` is called while it runs."""
-
-    def fetch(self, case_id: str, name: str, target: Path) -> None:
-        """Write one of the case's files."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Segment, print the volumes, write the files asked for."""
     parse_organs(options.classes or [])
     files = _files(Path(options.ct))
-    output = _output(options.output)
+    output = output_folder(options.output)
     settings = load_settings(data_dir=options.data_dir, nim_mode=options.mode)
-    with _way(settings, wants_mode=options.mode) as way:
+    with way_to(settings, wants_mode=options.mode) as way:
         bar = Bar(sys.stderr, quiet=options.json)
         try:
             answer = way.segment(files, options.classes, options.series, bar.tell)
@@ -57,6 +44,8 @@ def table(answer: dict[str, Any]) -> str:
     if answer["is_mock"]:
         because = f" ({answer['fallback_reason']})" if answer["fallback_reason"] else ""
         lines.append(f"MOCK: not a measurement of a patient{because}")
+    if answer["is_synthetic"]:
+        lines.append("SYNTHETIC: a model drew the CT, no patient was scanned")
     width = max([len(row["name"]) for row in answer["organs"]] + [9])
     lines.append(f"{'structure':<{width}}  {'volume mL':>12}  {'mean HU':>8}  {'SD HU':>7}")
     for row in answer["organs"]:
@@ -71,21 +60,6 @@ def table(answer: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _output(named: str | None) -> Path | None:
-    """The folder to write to, made before the work: a minute of computing must not end at a folder that cannot be."""
-    if named is None:
-        return None
-    folder = Path(named)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise InvalidRequest(
-            f"Nothing can be written to the folder “{folder.name}”: {error.strerror}.", hint="Give another with -o."
-        ) from error
-
-
 def _files(path: Path) -> list[Path]:
     found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
     if not found:
@@ -93,11 +67,3 @@ def _files(path: Path) -> list[Path]:
             f"There is no file at “{path.name or path}”.", hint="Give a CT file, or a folder of DICOM files."
         )
     return found
-
-
-def _way(settings: Settings, *, wants_mode: str | None) -> Any:
-    from workbench.cli.in_process import InProcess  # noqa: PLC0415 - each way brings its own libraries
-    from workbench.cli.over_rest import OverRest, reachable  # noqa: PLC0415 - likewise
-
-    there = reachable(settings)
-    return OverRest(there, wants_mode=wants_mode) if there else InProcess(settings)

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from workbench.domain.provenance import Provenance
+from workbench.domain.judgement import Judgement
+from workbench.domain.provenance import Mark, Provenance, mark_of
 from workbench.domain.segmentation import Measurements
+from workbench.domain.synthesis import SynthesisRequest
 from workbench.domain.volume import CtReport, Series
 
 
@@ -26,6 +28,7 @@ class Source(StrEnum):
     UPLOAD = "upload"
     DEMO = "demo"
     FOLDER = "folder"
+    SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +78,31 @@ class SegmentationRecord:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SynthesisRecord:
+    """What is kept of how a synthetic CT came about: its generation's id, which sample it is (from 1), the request."""
+
+    generation: str
+    sample: int
+    request: SynthesisRequest
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as stored with the case."""
+        return {"generation": self.generation, "sample": self.sample, "request": self.request.to_json()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` wrote."""
+        request = SynthesisRequest.from_json(stored["request"])
+        return cls(generation=stored["generation"], sample=stored["sample"], request=request)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
     """A CT and everything made from it. Arrays lie in files beside it, never in here.
 
     `affine_ras_mm` is row by row, 16 numbers; None, like `report` and `provenance`, until the volume is read.
+    `synthesis` is how a synthetic CT came about, `judgement` what the check of it measured.
     """
 
     id: str
@@ -95,6 +118,8 @@ class Case:
     segmentation: SegmentationRecord | None = None
     measurements: Measurements | None = None
     job_id: str | None = None
+    synthesis: SynthesisRecord | None = None
+    judgement: Judgement | None = None
 
     @property
     def revision(self) -> int:
@@ -106,6 +131,23 @@ class Case:
         """Whether the volume or the mask on it is invented."""
         made = self.segmentation.provenance if self.segmentation else self.provenance
         return made is not None and made.is_mock
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether a model drew the volume."""
+        return self.provenance is not None and self.provenance.is_synthetic
+
+    @property
+    def mark(self) -> Mark | None:
+        """The words to draw into every picture of the case as it stands."""
+        return mark_of(
+            *(each for each in (self.provenance, self.segmentation and self.segmentation.provenance) if each)
+        )
+
+    @property
+    def name_mark(self) -> str:
+        """The mark as the end of a file's name: `-MOCK`, `-MOCK-SYNTHETIC`; empty without one."""
+        return f"-{self.mark.replace(' ', '-')}" if self.mark else ""
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced."""
@@ -127,6 +169,8 @@ class Case:
             "segmentation": self.segmentation.to_json() if self.segmentation else None,
             "measurements": self.measurements.to_json() if self.measurements else None,
             "job_id": self.job_id,
+            "synthesis": self.synthesis.to_json() if self.synthesis else None,
+            "judgement": self.judgement.to_json() if self.judgement else None,
         }
 
     @classmethod
@@ -146,6 +190,9 @@ class Case:
             segmentation=SegmentationRecord.from_json(stored["segmentation"]) if stored["segmentation"] else None,
             measurements=Measurements.from_json(stored["measurements"]) if stored["measurements"] else None,
             job_id=stored["job_id"],
+            # Absent in what was stored before there were synthetic cases.
+            synthesis=SynthesisRecord.from_json(stored["synthesis"]) if stored.get("synthesis") else None,
+            judgement=Judgement.from_json(stored["judgement"]) if stored.get("judgement") else None,
         )
 
 

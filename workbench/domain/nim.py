@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from workbench.domain.provenance import Result
 from workbench.domain.segmentation import Segmentation, SegmentationRequest
+from workbench.domain.synthesis import Synthesis, SynthesisOrder
 
 
 class Service(StrEnum):
@@ -181,6 +182,7 @@ class Nim(Protocol[RequestT, ResultT]):
 
 
 Segmenter = Nim[SegmentationRequest, Segmentation]
+Synthesizer = Nim[SynthesisOrder, Synthesis]
 
 
 class Services(Protocol):
@@ -189,6 +191,10 @@ class Services(Protocol):
     @property
     def segmenter(self) -> Segmenter:
         """Who segments."""
+
+    @property
+    def synthesizer(self) -> Synthesizer:
+        """Who makes synthetic CTs."""
 
     def statuses(self) -> tuple[NimStatus, ...]:
         """`ROUTED`, then those of `HELPERS` that are configured. Never raises."""

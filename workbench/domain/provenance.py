@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+Mark = Literal["MOCK", "SYNTHETIC", "MOCK SYNTHETIC"]
+
 
 class Origin(StrEnum):
     """Who made a result."""
@@ -23,7 +25,8 @@ class Provenance:
 
     `elapsed_s` is wall time in seconds. `parameters` holds what was asked (structure ids, settings), never
     names or paths. `sha256` is the digest of the content made, where there is one. `stands_in_because` is
-    the reason why a mock answered in place of a NIM.
+    the reason why a mock answered in place of a NIM. `synthetic` says that a model drew the picture: no patient was
+    scanned.
     """
 
     origin: Origin
@@ -35,6 +38,7 @@ class Provenance:
     sha256: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Provenance, ...] = ()
+    synthetic: bool = False
 
     @property
     def is_mock(self) -> bool:
@@ -42,9 +46,14 @@ class Provenance:
         return self.origin is Origin.MOCK or any(each.is_mock for each in self.inputs)
 
     @property
-    def mark(self) -> Literal["MOCK"] | None:
-        """The word to draw into every picture of this, None where there is nothing to warn of."""
-        return "MOCK" if self.is_mock else None
+    def is_synthetic(self) -> bool:
+        """True for a picture that a model drew, and for everything computed from one."""
+        return self.synthetic or any(each.is_synthetic for each in self.inputs)
+
+    @property
+    def mark(self) -> Mark | None:
+        """The words to draw into every picture of this, None where there is nothing to warn of."""
+        return mark_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """The published form, inputs nested."""
@@ -58,6 +67,8 @@ class Provenance:
             "sha256": self.sha256,
             "parameters": dict(self.parameters),
             "is_mock": self.is_mock,
+            "synthetic": self.synthetic,
+            "is_synthetic": self.is_synthetic,
             "inputs": [each.to_json() for each in self.inputs],
         }
 
@@ -74,7 +85,16 @@ class Provenance:
             sha256=stored["sha256"],
             parameters=dict(stored["parameters"]),
             inputs=tuple(cls.from_json(each) for each in stored["inputs"]),
+            # Absent in what was stored before there were synthetic pictures.
+            synthetic=stored.get("synthetic", False),
         )
+
+
+def mark_of(*shown: Provenance) -> Mark | None:
+    """The words to draw into a picture of all of these together."""
+    if any(each.is_mock for each in shown):
+        return "MOCK SYNTHETIC" if any(each.is_synthetic for each in shown) else "MOCK"
+    return "SYNTHETIC" if any(each.is_synthetic for each in shown) else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,3 +107,8 @@ class Result:
     def is_mock(self) -> bool:
         """True when this result, or anything it rests on, is invented."""
         return self.provenance.is_mock
+
+    @property
+    def is_synthetic(self) -> bool:
+        """True when this result, or anything it rests on, was drawn by a model."""
+        return self.provenance.is_synthetic

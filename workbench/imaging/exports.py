@@ -1,4 +1,4 @@
-"""Tables and label lists to take away. Each says where its numbers come from, and MOCK where they are invented.
+"""Tables and label lists to take away. Each says where its numbers come from, and MOCK or SYNTHETIC where they are.
 
 Texts hold no patient data. A CSV has one line a structure and the origin in every line, so that a line copied into
 another sheet still says it; the JSON holds the whole provenance.
@@ -69,6 +69,7 @@ def volumes_json(
     content = {
         "notice": NOTICE,
         "is_mock": measurements.is_mock or segmentation_provenance.is_mock,
+        "is_synthetic": measurements.is_synthetic or segmentation_provenance.is_synthetic,
         "units": dict(UNITS),
         "ct": report.to_json(),
         "organs": [organ.to_json() for organ in measurements.organs],
@@ -163,6 +164,7 @@ def _shared_columns(measurements: Measurements, segmented: Provenance, report: C
     size, spacing = report.size, report.spacing_mm
     return {
         "is_mock": measurements.is_mock or segmented.is_mock,
+        "is_synthetic": measurements.is_synthetic or segmented.is_synthetic,
         "origin": str(segmented.origin),
         "model": segmented.model,
         "model_version": segmented.version,

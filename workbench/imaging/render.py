@@ -53,8 +53,8 @@ def render_view(
 ) -> bytes:
     """PNG of one slice, its longer side `longest_px` pixels, under it a line with slice, position, window, caption.
 
-    `slice_number` counts from 1 as in `slices`; `visible` None shows every structure; `mark` is MOCK, SYNTHETIC or
-    None and is decided by the provenance, not here.
+    `slice_number` counts from 1 as in `slices`; `visible` None shows every structure; `mark` is MOCK, SYNTHETIC, both
+    or None and is decided by the provenance, not here.
 
     Raises:
         InvalidRequest: no such plane or slice, opacity outside 0..1, a size outside 64..4096.

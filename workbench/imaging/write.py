@@ -34,7 +34,7 @@ def write_volume_nifti(volume: Volume, path: Path, *, description: str) -> None:
     Args:
         volume: written as it is, in its own axis order.
         path: replaced if it is there; mode 0600.
-        description: at most 79 bytes of ASCII; says what the file is, and MOCK where it is that.
+        description: at most 79 bytes of ASCII; says what the file is, and MOCK or SYNTHETIC where it is that.
 
     Raises:
         StorageFull: no room on the disk.

@@ -8,14 +8,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 
 from workbench.domain.clock import Clock
 from workbench.domain.errors import NimUnavailable
-from workbench.domain.nim import CheckReport, First, Mode, NimStatus, Route, Segmenter, Service, Services
+from workbench.domain.nim import (
+    CheckReport,
+    First,
+    Mode,
+    Nim,
+    NimStatus,
+    Route,
+    Segmenter,
+    Service,
+    Services,
+    Synthesizer,
+)
+from workbench.domain.provenance import Result
 from workbench.domain.records import Describe
 from workbench.domain.segmentation import Segmentation
+from workbench.domain.synthesis import Synthesis
 from workbench.domain.work import RunInWorker
 from workbench.nim.check import check
 from workbench.nim.describe import Descriptions
@@ -23,24 +37,31 @@ from workbench.nim.evidence import Witnessed
 from workbench.nim.exchange import ExchangeFolder, ExchangeUrl
 from workbench.nim.http import new_client
 from workbench.nim.in_mode import InMode
+from workbench.nim.maisi import Maisi
+from workbench.nim.maisi_stand_in import MaisiStandIn
+from workbench.nim.patience import Timeouts
 from workbench.nim.probe import Lookout, Probes, Target
 from workbench.nim.stand_ins import Vista3dStandIn
 from workbench.nim.targets import base_url, target, targets
-from workbench.nim.vista3d import Timeouts, Vista3d
+from workbench.nim.vista3d import Vista3d
 from workbench.nim.vista3d_check import Observed, Vista3dCheck
 from workbench.nim.with_stand_in import Refusing, WithStandIn
 from workbench.settings import Settings
+
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
     """Who answers, how they are, and letting go of them.
 
-    `segmenter` and `statuses` are those of the mode that the settings name; `in_mode` gives those of any, built
-    when first asked for and kept. All modes share clients, looks and evidence.
+    `segmenter`, `synthesizer` and `statuses` are those of the mode that the settings name; `in_mode` gives those of
+    any, built when first asked for and kept. All modes share clients, looks and evidence.
     """
 
     segmenter: Segmenter
+    synthesizer: Synthesizer
     statuses: Callable[[], tuple[NimStatus, ...]]
     in_mode: Callable[[Mode], Services]
     describe: Describe
@@ -67,6 +88,7 @@ def connect(settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scr
     own = in_mode(settings.nim_mode)
     return Connections(
         segmenter=own.segmenter,
+        synthesizer=own.synthesizer,
         statuses=own.statuses,
         in_mode=in_mode,
         describe=Descriptions(
@@ -91,9 +113,11 @@ class _Parts:
         self.warning = delivery.warning()
         self.delivery = Observed(delivery, scratch)
         self.stand_in = Vista3dStandIn(clock=clock, run_in_worker=run_in_worker)
+        self.maisi_stand_in = MaisiStandIn(clock=clock, run_in_worker=run_in_worker)
         self._scratch = scratch
         self._lock = threading.Lock()
         self._vista3d: Vista3d | None = None
+        self._maisi: Maisi | None = None
 
     def vista3d(self, status: Callable[[], NimStatus]) -> Vista3d:
         """The one client of the own VISTA-3D NIM: it lets one volume in at a time, whoever sends it."""
@@ -111,6 +135,22 @@ class _Parts:
                 )
             return self._vista3d
 
+    def maisi(self, status: Callable[[], NimStatus]) -> Maisi:
+        """The one client of the own MAISI NIM: it makes one request at a time, whoever sends it."""
+        with self._lock:
+            if self._maisi is None:
+                self._maisi = Maisi(
+                    base_url(self.settings.nim_maisi_url),
+                    client=self.client,
+                    timeouts=Timeouts(answer_s=self.settings.nim_maisi_timeout_s),
+                    clock=self.clock,
+                    run_in_worker=self.run_in_worker,
+                    scratch=self._scratch,
+                    max_voxels=self.settings.max_voxels,
+                    status=status,
+                )
+            return self._maisi
+
     def close(self) -> None:
         """Let go of threads, the exchange's port and connections."""
         self.lookout.close()
@@ -127,13 +167,24 @@ class _Connected:
         notes = {Service.VISTA3D: parts.warning} if parts.warning else {}
         self._probes = Probes(tuple(self._targets.values()), parts.lookout, notes=notes)
         self._status = partial(self._probes.status, Service.VISTA3D)
-        self._segmenter = InMode(
-            self._choose_segmenter(self._targets[Service.VISTA3D]), mode, process_mode=parts.settings.nim_mode
+        self._segmenter: Segmenter = InMode(
+            self._choose(Service.VISTA3D, parts.vista3d, parts.stand_in, _told),
+            mode,
+            process_mode=parts.settings.nim_mode,
+        )
+        self._synthesizer: Synthesizer = InMode(
+            self._choose(Service.MAISI, parts.maisi, parts.maisi_stand_in, _told_synthesis),
+            mode,
+            process_mode=parts.settings.nim_mode,
         )
 
     @property
     def segmenter(self) -> Segmenter:
         return self._segmenter
+
+    @property
+    def synthesizer(self) -> Synthesizer:
+        return self._synthesizer
 
     def statuses(self) -> tuple[NimStatus, ...]:
         return self._probes.statuses()
@@ -162,19 +213,27 @@ class _Connected:
         self._parts.lookout.watch(asked).forget()
         return report
 
-    def _choose_segmenter(self, asked: Target) -> Segmenter:
+    def _choose(
+        self,
+        service: Service,
+        client: Callable[[Callable[[], NimStatus]], Nim[RequestT, ResultT]],
+        stand_in: Nim[RequestT, ResultT],
+        told: Callable[[ResultT], str],
+    ) -> Nim[RequestT, ResultT]:
+        """Who answers for a service: its own NIM, nobody, or the stand-in, in the order of the mode table."""
+        asked = self._targets[service]
         way = asked.route
+        status = partial(self._probes.status, service)
         if way.first is First.NOBODY and way.reason is None:
-            return self._parts.stand_in
-        real: Segmenter
+            return stand_in
+        real: Nim[RequestT, ResultT]
         if way.reason is not None:
-            real = Refusing(partial(_not_hosted, way.reason, stand_in=way.stand_in), self._status)
+            real = Refusing(partial(_not_hosted, asked, way.reason), status)
         elif not asked.url:
-            real = Refusing(_not_deployed, self._status)
+            real = Refusing(partial(_not_deployed, asked), status)
         else:
-            evidence = self._parts.lookout.evidence(asked)
-            real = Witnessed(self._parts.vista3d(self._status), evidence, _told)
-        return WithStandIn(real, self._parts.stand_in) if way.stand_in else real
+            real = Witnessed(client(status), self._parts.lookout.evidence(asked), told)
+        return WithStandIn(real, stand_in) if way.stand_in else real
 
 
 def _told(answer: Segmentation) -> str:
@@ -182,18 +241,25 @@ def _told(answer: Segmentation) -> str:
     return f"It segmented a volume; asked for {found}."
 
 
-def _not_hosted(reason: str, *, stand_in: bool) -> NimUnavailable:
+def _told_synthesis(answer: Synthesis) -> str:
+    count = len(answer.drawn)
+    return f"It made {count} synthetic {'CT' if count == 1 else 'CTs'}."
+
+
+def _not_hosted(asked: Target, reason: str) -> NimUnavailable:
     # The table promises these very words as the reason of a mock; an error to a person is a sentence.
-    message = reason if stand_in else f"VISTA-3D has {reason}, and no mock may stand in."
+    name = asked.service.display_name
+    message = reason if asked.route.stand_in else f"{name} has {reason}, and no mock may stand in."
     return NimUnavailable(
-        message, hint="Run a VISTA-3D NIM of your own with IMAGING_NIM_MODE=local and IMAGING_NIM_VISTA3D_URL."
+        message, hint=f"Run a {name} NIM of your own with IMAGING_NIM_MODE=local and {asked.setting}."
     )
 
 
-def _not_deployed() -> NimUnavailable:
+def _not_deployed(asked: Target) -> NimUnavailable:
+    name = asked.service.display_name
     return NimUnavailable(
-        "VISTA-3D is not deployed: IMAGING_NIM_VISTA3D_URL is empty.",
-        hint="Start a VISTA-3D NIM and set IMAGING_NIM_VISTA3D_URL to its address.",
+        f"{name} is not deployed: {asked.setting} is empty.",
+        hint=f"Start a {name} NIM and set {asked.setting} to its address.",
     )
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -48,6 +48,13 @@ class Streaming:
 
     status: int
     lines: Iterator[str]
+
+
+class Sink(Protocol):
+    """What an answer is written to as it comes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take one piece."""
 
 
 class Connection:
@@ -125,6 +132,24 @@ class Line:
         timeout = httpx.Timeout(answer_s, connect=connect_s)
         return self._exchange("POST", path, body, timeout, max_bytes, connection)
 
+    def download(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        into: Sink,
+        connect_s: float,
+        answer_s: float,
+        max_bytes: int,
+        connection: Connection,
+    ) -> Reply:
+        """POST JSON and write the body of a 200 to `into` as it comes; any other answer has its body in the reply.
+
+        What is left in `into` after an error is of no use. Raises what `post` does, and `OSError` of the file.
+        """
+        timeout = httpx.Timeout(answer_s, connect=connect_s)
+        return self._exchange("POST", path, body, timeout, max_bytes, connection, into)
+
     @contextlib.contextmanager
     def streaming(
         self, path: str, body: Mapping[str, Any], *, connect_s: float, quiet_s: float, connection: Connection
@@ -163,6 +188,7 @@ class Line:
         timeout: httpx.Timeout,
         max_bytes: int,
         connection: Connection,
+        into: Sink | None = None,
     ) -> Reply:
         start = time.monotonic()
         try:
@@ -174,16 +200,23 @@ class Line:
                 timeout=timeout,
                 extensions={"trace": connection.trace},
             ) as response:
-                content = self._limited(response, max_bytes, start + (timeout.read or 0.0))
-                return Reply(status=response.status_code, headers=dict(response.headers), body=content)
+                deadline = start + (timeout.read or 0.0)
+                content = bytearray()
+                if into is not None and response.status_code == 200:
+                    for piece in self._limited(response, max_bytes, deadline):
+                        into.write(piece)
+                else:
+                    for piece in self._limited(response, max_bytes if into is None else LARGEST_SMALL_REPLY, deadline):
+                        content += piece
+                return Reply(status=response.status_code, headers=dict(response.headers), body=bytes(content))
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise self._translated(error, timeout) from error
 
-    def _limited(self, response: httpx.Response, max_bytes: int, deadline: float) -> bytes:
-        content = bytearray()
+    def _limited(self, response: httpx.Response, max_bytes: int, deadline: float) -> Iterator[bytes]:
+        received = 0
         for piece in response.iter_bytes():
-            content += piece
-            if len(content) > max_bytes:
+            received += len(piece)
+            if received > max_bytes:
                 raise NimReplyInvalid(
                     f"The answer of {self._name} is larger than anything that fits this request "
                     f"({max_bytes / 1e6:,.0f} MB)."
@@ -191,7 +224,7 @@ class Line:
             # httpx limits the wait for each piece; an answer that trickles must end too.
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the whole answer took too long", request=response.request)
-        return bytes(content)
+            yield piece
 
     def _translated(self, error: Exception, timeout: httpx.Timeout) -> NimUnavailable | NimReplyInvalid:
         name, setting = self._name, self._setting

@@ -19,7 +19,7 @@ from workbench.domain.nim import HELPERS, First, NimStatus, Route, Service, Stat
 from workbench.nim.by_hand import curl_line, shown_url
 from workbench.nim.evidence import Evidence, Known
 from workbench.nim.http import Line, Reply
-from workbench.nim.vista3d_reply import version_in
+from workbench.nim.version import version_in
 from workbench.nim.watch import Watch
 
 LIMIT_S = 3.0

@@ -5,48 +5,30 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from workbench.domain.clock import Clock
-from workbench.domain.errors import InvalidRequest, NimError, UnknownOrgan
+from workbench.domain.errors import InvalidRequest, UnknownOrgan
 from workbench.domain.nim import NimStatus
 from workbench.domain.organs import ORGANS, PARTS, expand
-from workbench.domain.progress import Progress
 from workbench.domain.provenance import Origin, Provenance
 from workbench.domain.segmentation import Segmentation, SegmentationRequest
 from workbench.domain.trace import span
 from workbench.nim.exchange import Delivery, Offer
-from workbench.nim.http import Connection, ConnectionRefused, Line, NoAnswerInTime, Reply
-from workbench.nim.turns import Turns, call, wait
+from workbench.nim.http import Connection, Line, NoAnswerInTime, Reply
+from workbench.nim.patience import Timeouts, ask_patiently
+from workbench.nim.turns import Turns, call
+from workbench.nim.version import ModelVersion
 from workbench.nim.vista3d_failure import SETTING, failure
-from workbench.nim.vista3d_reply import interpret, most_bytes, read_reply, version_in
+from workbench.nim.vista3d_reply import interpret, most_bytes, read_reply
 
 INFERENCE = "/v1/vista3d/inference"
 INFO = "/v1/vista3d/info"
 ZERO_SHOT = range(133, 255)
 """Labels beyond the dictionary, for structures shown by a click only (MONAI bundle `vista3d`)."""
-
-_NOT_RUN = frozenset({429, 503})
-_LONGEST_WAIT_S = 30.0
-_INFO_S = 3.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timeouts:
-    """Seconds to wait: for a connection, for an answer, and before each further try.
-
-    A refused connection is tried once more after `refused_wait_s`; 503 while loading (and 429) after each of
-    `loading_waits_s`, or as long as `Retry-After` says, at most 30 s.
-    """
-
-    connect_s: float = 5.0
-    answer_s: float = 900.0
-    refused_wait_s: float = 1.0
-    loading_waits_s: tuple[float, ...] = (2.0, 4.0, 8.0)
 
 
 class Vista3d:
@@ -76,7 +58,7 @@ class Vista3d:
         self._max_voxels = max_voxels
         self._status = status
         self._turns = Turns()
-        self._version: str | None = None
+        self._version = ModelVersion(self._line, INFO, "VISTA-3D")
 
     def status(self) -> NimStatus:
         """What would answer a request now."""
@@ -99,31 +81,16 @@ class Vista3d:
             with self._delivery.offer(request.image_file()) as offer:
                 body = {"image": offer.image} | ({"prompts": prompts} if prompts else {})
                 with span("NIM call", service="vista3d"):
-                    reply = self._ask(body, request, offer)
+                    reply = ask_patiently(
+                        lambda: self._post(body, request, offer),
+                        timeouts=self._timeouts,
+                        name="VISTA-3D",
+                        progress=request.progress,
+                    )
             if reply.status != 200:
                 raise failure(reply, offer)
         request.progress.stage("reading the mask")
         return self._segmentation(reply, request, start)
-
-    def _ask(self, body: dict[str, Any], request: SegmentationRequest, offer: Offer) -> Reply:
-        """The first answer that is not “later”. Only what surely did not run is tried again."""
-        waits = list(self._timeouts.loading_waits_s)
-        refused = False
-        while True:
-            try:
-                reply = self._post(body, request, offer)
-            except ConnectionRefused:
-                if refused:
-                    raise
-                refused = True
-                self._wait(self._timeouts.refused_wait_s, "VISTA-3D refused the connection: trying once more", request)
-                continue
-            if reply.status not in _NOT_RUN or not waits:
-                return reply
-            seconds = _retry_after(reply) or waits[0]
-            del waits[0]
-            why = "is loading" if reply.status == 503 else "is busy"
-            self._wait(seconds, f"VISTA-3D {why}: next try in {seconds:g} s ({len(waits)} more after it)", request)
 
     def _post(self, body: dict[str, Any], request: SegmentationRequest, offer: Offer) -> Reply:
         connection = Connection()
@@ -145,10 +112,6 @@ class Vista3d:
                 error.hint = f"{error.hint} {offer.advice}" if error.hint else offer.advice
             raise
 
-    @staticmethod
-    def _wait(seconds: float, why: str, request: SegmentationRequest) -> None:
-        wait(seconds, lambda: request.progress.stage(why))
-
     def _segmentation(self, reply: Reply, request: SegmentationRequest, start: float) -> Segmentation:
         grid = request.volume.grid
         asked = _asked(request)
@@ -165,7 +128,7 @@ class Vista3d:
             provenance=Provenance(
                 origin=Origin.LOCAL,
                 model="vista3d",
-                version=self._known_version(request.progress),
+                version=self._version.get(request.progress),
                 created_at=self._clock.stamp(),
                 elapsed_s=self._clock.elapsed_s(start),
                 sha256=hashlib.sha256(meaning.labels.tobytes(order="F")).hexdigest(),
@@ -177,16 +140,6 @@ class Vista3d:
                 inputs=(request.volume.provenance,),
             ),
         )
-
-    def _known_version(self, progress: Progress) -> str:
-        """The model's version as the NIM tells it, asked until it is known; some releases have no such route."""
-        if self._version is None:
-            progress.stage("asking VISTA-3D for its version")
-            try:
-                self._version = version_in(self._line.get(INFO, within_s=_INFO_S).json())
-            except NimError:
-                return "unknown"
-        return self._version or "unknown"
 
 
 def prompts_for(request: SegmentationRequest) -> dict[str, Any]:
@@ -236,9 +189,3 @@ def _asked(request: SegmentationRequest) -> tuple[int, ...] | None:
     if request.points:
         return tuple(request.points)
     return None if request.labels is None else expand(request.labels)
-
-
-def _retry_after(reply: Reply) -> float | None:
-    """Seconds of `Retry-After`; its date form is ignored."""
-    said = reply.headers.get("retry-after", "")
-    return min(float(said), _LONGEST_WAIT_S) if said.isdecimal() else None

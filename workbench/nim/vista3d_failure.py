@@ -6,13 +6,13 @@ this request (`NimRejected`) or answered with something malformed (`NimReplyInva
 
 from __future__ import annotations
 
-from workbench.domain.errors import NimError, NimRejected, NimReplyInvalid, NimUnavailable
+from workbench.domain.errors import NimError, NimRejected, NimReplyInvalid
 from workbench.nim.complaint import complaint
 from workbench.nim.exchange import Offer
 from workbench.nim.http import Reply
+from workbench.nim.unusable import unusable
 
 SETTING = "IMAGING_NIM_VISTA3D_URL"
-_TRY_LATER = "Wait until its status is “available”, then run again."
 _WHITELIST = (
     "The NIM may refuse plain http or this host: start its container with IMAGE_URI_HTTPS_ONLY=False and with the "
     'host of IMAGING_NIM_EXCHANGE_URL in DOMAIN_WHITELIST (a JSON list such as ["host.docker.internal"]).'
@@ -28,45 +28,7 @@ def failure(reply: Reply, offer: Offer) -> NimError:
     """The error for an answer whose status is not 200."""
     said = complaint(reply.body, secrets=(offer.secret, offer.image))
     quoted = f": “{said}”" if said else ""
-    return _unusable(reply.status, quoted) or _refusal(reply, said, quoted, offer)
-
-
-def _unusable(status: int, quoted: str) -> NimUnavailable | None:
-    """Where the NIM cannot be used, whatever the request."""
-    if status in (401, 403):
-        return NimUnavailable(
-            f"Access to VISTA-3D was refused (status {status}){quoted}.",
-            hint=f"The NIM itself asks for no key; a gateway in front of it does. Point {SETTING} past the gateway.",
-        )
-    if status == 402:
-        return NimUnavailable(f"VISTA-3D is out of credit (status 402){quoted}.", hint="Deploy a NIM of your own.")
-    if status == 404:
-        return NimUnavailable(
-            f"What answers at the address of VISTA-3D is not a VISTA-3D NIM (status 404){quoted}.",
-            hint=f"Check host and port in {SETTING}; write the base URL only, without /v1.",
-        )
-    if status == 410:
-        return NimUnavailable(
-            f"VISTA-3D at this address has reached its end of life (status 410){quoted}.",
-            hint=f"The hosted VISTA-3D is gone: run the NIM yourself and set {SETTING}.",
-        )
-    if status == 429:
-        return NimUnavailable(f"VISTA-3D has more requests than it takes (status 429){quoted}.", hint=_TRY_LATER)
-    if status == 502:
-        return NimUnavailable(
-            f"A gateway in front of VISTA-3D did not reach it (status 502){quoted}.", hint="See the gateway's log."
-        )
-    if status == 503:
-        return NimUnavailable(
-            f"VISTA-3D is still loading, or its engine is down (status 503){quoted}.", hint=_TRY_LATER
-        )
-    if status == 504:
-        return NimUnavailable(
-            f"A gateway in front of VISTA-3D gave up waiting for it (status 504){quoted}.",
-            timed_out=True,
-            hint=f"Raise the gateway's timeout, or point {SETTING} past it.",
-        )
-    return None
+    return unusable(reply.status, quoted, name="VISTA-3D", setting=SETTING) or _refusal(reply, said, quoted, offer)
 
 
 def _refusal(reply: Reply, said: str, quoted: str, offer: Offer) -> NimError:

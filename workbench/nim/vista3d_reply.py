@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import stat
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +15,7 @@ from workbench.domain.errors import NimReplyInvalid
 from workbench.domain.organs import EVERYTHING, NOT_EVALUATED, ORGANS
 from workbench.domain.volume import Grid
 from workbench.nim.complaint import complaint
+from workbench.nim.zip_members import MOST_MEMBERS, extension, is_safe
 
 EXTENSIONS = (".nii.gz", ".nii", ".nrrd")
 """Mask files by preference."""
@@ -26,7 +24,6 @@ _ZIP = b"PK"
 _GZIP = b"\x1f\x8b"
 _NRRD = b"NRRD000"
 _CHECK_URL = "Check the base URL of VISTA-3D (IMAGING_NIM_VISTA3D_URL)."
-_MOST_MEMBERS = 1000
 
 
 def most_bytes(grid: Grid) -> int:
@@ -96,33 +93,19 @@ def _from_zip(body: bytes, max_bytes: int) -> bytes:
 
 
 def _choose(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    if len(members) > _MOST_MEMBERS:
+    if len(members) > MOST_MEMBERS:
         raise NimReplyInvalid(f"The zip that VISTA-3D answered with holds {len(members)} files; a mask is one.")
-    usable = [each for each in members if _is_safe(each)]
-    for extension in EXTENSIONS:
-        found = [each for each in usable if _extension(each.filename) == extension]
+    usable = [each for each in members if is_safe(each)]
+    for wanted in EXTENSIONS:
+        found = [each for each in usable if extension(each.filename, EXTENSIONS) == wanted]
         if len(found) > 1:
             raise NimReplyInvalid(
-                f"The zip that VISTA-3D answered with holds {len(found)} {extension} files. Which is the mask of this "
+                f"The zip that VISTA-3D answered with holds {len(found)} {wanted} files. Which is the mask of this "
                 "CT cannot be known."
             )
         if found:
             return found[0]
     raise NimReplyInvalid("The zip that VISTA-3D answered with holds no mask (.nii.gz, .nii or .nrrd).")
-
-
-def _extension(name: str) -> str | None:
-    return next((each for each in EXTENSIONS if name.lower().endswith(each)), None)
-
-
-def _is_safe(member: zipfile.ZipInfo) -> bool:
-    """Not a folder, link, `*.response`, hidden file, or a name that leads out of the archive."""
-    # ZipInfo cuts names at a NUL and turns the system's separator into "/": judge what the archive said.
-    name = member.orig_filename
-    path = PurePosixPath(name)
-    outside = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name
-    link = stat.S_ISLNK(member.external_attr >> 16)
-    return not (outside or link or member.is_dir() or path.name.startswith(".") or name.lower().endswith(".response"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -192,13 +175,3 @@ def _warnings(present: list[int], not_evaluated: int, size: int, asked: tuple[in
 
 def _name(label: int) -> str:
     return ORGANS[label].name if label in ORGANS else f"label {label}"
-
-
-def version_in(info: Any) -> str | None:
-    """The model's version in an answer of `/v1/vista3d/info`, wherever it stands; None where there is none."""
-    if not isinstance(info, Mapping):
-        return None
-    for field in ("version", "model_version", "release"):
-        if isinstance(info.get(field), (str, int, float)):
-            return str(info[field])[:40]
-    return next(filter(None, (version_in(each) for each in info.values())), None)

@@ -7,11 +7,6 @@ import gradio as gr
 from workbench.ui.words import esc
 
 _TEXT = {
-    "Synthesize": (
-        "Synthetic CT volumes from MAISI",
-        "Choose a region, organs, a size and a spacing; see before sending whether MAISI can make it and what it "
-        "costs; look at the result with its own labels in the viewer of the Segment tab.",
-    ),
     "Ask": (
         "Questions about an image",
         "Put a question about the slice on screen, or about a picture of yours, to VILA-M3, and see exactly which "

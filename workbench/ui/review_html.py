@@ -23,6 +23,7 @@ FILES = (
 _WIDE = ' class="wb-wide-fact"'
 _CUT = ' title="cut by the edge of the scan: the volume is a lower bound"'
 _WIDE_FACTS = ("Spacing", "Field of view")
+_COPY_LINK = '<button type="button" data-copy-link>Copy link to this view</button>'
 NO_CASE = '<p class="wb-quiet">No CT is open. Drop one above, or open the demo case.</p>'
 NO_VOLUMES = '<p class="wb-quiet">Open a CT first. What is found in it is measured here.</p>'
 NO_ORGANS = (
@@ -125,8 +126,8 @@ def finished(case: Case) -> str:
     return f'<p class="wb-sr" role="status" data-revision="{case.revision}">Finished: {found} structures found.</p>'
 
 
-def organs(case: Case) -> str:
-    """The volumes table."""
+def organs(case: Case, tab: str = "seg") -> str:
+    """The volumes table, its elements named after the tab that it stands on."""
     measured, record = case.measurements, case.segmentation
     if measured is None or record is None:
         return NO_ORGANS if case.report else NO_VOLUMES
@@ -140,23 +141,27 @@ def organs(case: Case) -> str:
         '<div class="wb-table-tools"><label class="wb-find"><span class="wb-sr">Find a structure</span>'
         '<input type="search" placeholder="Find a structure" data-find></label>'
         '<button type="button" data-show="all">All</button><button type="button" data-show="none">None</button></div>'
-        '<div class="wb-table-scroll" tabindex="0"><table class="wb-table" id="seg-organs-table"><thead><tr>'
+        '<div class="wb-table-scroll" tabindex="0"><table class="wb-table wb-organs-table" '
+        f'id="{tab}-organs-table"><thead><tr>'
         '<th scope="col"><span class="wb-sr">Shown</span></th>'
         '<th scope="col" data-sort="name" aria-sort="none"><button type="button">Structure</button></th>'
         f'<th scope="col" data-sort="volume" aria-sort="descending"><button type="button">Volume{THIN}mL</button></th>'
         '<th scope="col" data-sort="hu" aria-sort="none"><button type="button">HU ± SD</button></th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>"
-        '<div id="seg-detail" class="wb-detail" hidden></div>'
+        f'<div id="{tab}-detail" class="wb-detail" hidden></div>'
         f"{missing}{said}"
     )
 
 
 def _made_by(made: Provenance) -> str:
     if made.origin is Origin.MOCK:
+        drawn = " No patient was scanned: the CT is synthetic." if made.is_synthetic else ""
         why = f" {esc(made.stands_in_because)}" if made.stands_in_because else ""
-        return f'<p class="wb-made wb-made-mock"><b>MOCK.</b> Not a measurement of a patient.{why}</p>'
+        return f'<p class="wb-made wb-made-mock"><b>MOCK.</b> Not a measurement of a patient.{drawn}{why}</p>'
     took = f", {made.elapsed_s:.1f}{THIN}s" if made.elapsed_s is not None else ""
     mock = " The volume is a made-up phantom." if made.is_mock else ""
+    if made.is_synthetic:
+        mock = " The CT is synthetic and made by a mock." if made.is_mock else " The CT is synthetic: no patient."
     return f'<p class="wb-made">{esc(made.model)} {esc(made.version)}, your own NIM{took}.{mock}</p>'
 
 
@@ -205,8 +210,8 @@ def _not_found(labels: tuple[int, ...]) -> str:
     )
 
 
-def downloads(case: Case) -> str:
-    """Links to what can be taken away."""
+def downloads(case: Case, *, may_link: bool = True) -> str:
+    """Links to what can be taken away; `may_link` offers a link to the view, which the address bar must follow."""
     if case.report is None:
         return ""
     links = "".join(
@@ -223,5 +228,5 @@ def downloads(case: Case) -> str:
     return (
         f'<div class="wb-downloads" data-case="{esc(case.id)}"><span class="wb-quiet">Download</span>{links}</div>'
         f'<div class="wb-downloads" data-case="{esc(case.id)}">{figures}'
-        '<button type="button" data-copy-link>Copy link to this view</button></div>'
+        f"{_COPY_LINK if may_link else ''}</div>"
     )

@@ -70,6 +70,7 @@ class ExportCt:
         outline: bool,
         visible: set[int] | None,
         safe_colours: bool,
+        longest_px: int = 1024,
     ) -> bytes:
         """One slice as PNG; `number` None means the middle one, `visible` None every structure."""
         from workbench.imaging.render import render_view  # noqa: PLC0415 - brings the imaging libraries along
@@ -89,8 +90,9 @@ class ExportCt:
                 outline=outline,
                 visible=visible,
                 safe_colours=safe_colours,
-                mark=made.mark,
+                mark=case.mark,
                 caption=f"{made.model} {made.version}, {made.created_at}",
+                longest_px=longest_px,
             )
 
     def figure(self, case: Case, kind: str, label: int | None, *, dark: bool) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.domain.case import Visitor
-from workbench.domain.nim import ROUTED, Mode, NimStatus, Segmenter, Service, Services, State
+from workbench.domain.nim import ROUTED, Mode, NimStatus, Segmenter, Service, Services, State, Synthesizer
 from workbench.usecases.check_now import CheckNow
 from workbench.usecases.mode_switch import ModeSwitch
 
@@ -38,6 +38,11 @@ class NimStatuses:
         """Who segments for a visitor, and in which mode."""
         mode = self.modes.mode_of(visitor)
         return mode, self._in_mode(mode).segmenter
+
+    def synthesizer(self, visitor: Visitor) -> tuple[Mode, Synthesizer]:
+        """Who makes synthetic CTs for a visitor, and in which mode."""
+        mode = self.modes.mode_of(visitor)
+        return mode, self._in_mode(mode).synthesizer
 
     def _services(self, visitor: Visitor | None) -> Services:
         return self._in_mode(self.modes.mode_of(visitor))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import threading
@@ -14,7 +13,7 @@ from typing import BinaryIO
 
 from workbench.cases.files import TRUTH, VOXELS, Opened
 from workbench.cases.jobs import Jobs
-from workbench.cases.store import CaseStore, make_private, telling_disk_full
+from workbench.cases.store import CaseStore, link_or_copy, make_private, telling_disk_full
 from workbench.domain.case import Case, CaseState, JobView, Source, Visitor
 from workbench.domain.clock import Clock
 from workbench.domain.errors import Busy, InvalidRequest, NotFound, OutsideInputFolders, StateConflict, TooLarge
@@ -225,7 +224,7 @@ class OpenCt:
             opened = self._phantom(progress)
             folder = self._store.folder(case)
             for name in (VOXELS, TRUTH):
-                _link_or_copy(self._phantom_folder / name, folder / name)
+                link_or_copy(self._phantom_folder / name, folder / name)
             self._save_opened(case, opened)
         except BaseException:
             self._store.delete(case.id)
@@ -285,12 +284,3 @@ def _resolved(path: Path) -> Path | None:
         return path.resolve()
     except (OSError, RuntimeError):
         return None
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    """Share the bytes where the file system can; neither file is ever written to again."""
-    try:
-        os.link(source, target)
-    except OSError:
-        with telling_disk_full():
-            shutil.copyfile(source, target)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from workbench.domain.nim import Mode, NimStatus
+from workbench.domain.provenance import Provenance
 from workbench.domain.trace import Tracer
 from workbench.telemetry.metrics import Metrics
 from workbench.usecases.purposes import Purposes
@@ -20,3 +22,8 @@ class Records:
     runs: Runs
     metrics: Metrics
     tracer: Tracer
+
+    def noted(self, made: Provenance, mode: Mode, status: NimStatus) -> Provenance:
+        """The provenance with the id of the deployment record under which it came about."""
+        record = self.review.under(mode.value, status, made)
+        return replace(made, parameters={**made.parameters, "review_record": record})

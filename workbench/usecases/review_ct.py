@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from workbench.cases.jobs import Jobs
 from workbench.cases.store import CaseStore
@@ -14,7 +13,6 @@ from workbench.domain.errors import Cancelled, StateConflict, WorkbenchError
 from workbench.domain.nim import Mode, Segmenter, Service
 from workbench.domain.organs import parse_organs
 from workbench.domain.progress import Progress
-from workbench.domain.provenance import Provenance
 from workbench.domain.records import Purpose
 from workbench.domain.segmentation import Point, SegmentationRequest
 from workbench.domain.trace import span
@@ -179,7 +177,7 @@ class ReviewCt:
                 progress=progress,
             )
         )
-        made = self._under_record(segmentation.provenance, mode, segmenter)
+        made = self._records.noted(segmentation.provenance, mode, segmenter.status())
         run.made(made)
         progress.stage("measuring")
         record = SegmentationRecord(
@@ -199,8 +197,3 @@ class ReviewCt:
             )
         done = self._store.save(case.with_(segmentation=record, measurements=measured))
         self._store.drop_older(done)
-
-    def _under_record(self, made: Provenance, mode: Mode, segmenter: Segmenter) -> Provenance:
-        """The provenance with the id of the deployment record under which it came about."""
-        record = self._records.review.under(mode.value, segmenter.status(), made)
-        return replace(made, parameters={**made.parameters, "review_record": record})

@@ -10,12 +10,14 @@ from workbench.domain.bench import BenchReport
 from workbench.domain.clock import Clock
 from workbench.usecases.access import Access
 from workbench.usecases.export_ct import ExportCt
+from workbench.usecases.judge_ct import JudgeCt
 from workbench.usecases.memory_planner import MemoryPlanner
 from workbench.usecases.nim_metrics import NimMetrics
 from workbench.usecases.nim_status import NimStatuses
 from workbench.usecases.open_ct import OpenCt
 from workbench.usecases.records import Records
 from workbench.usecases.review_ct import ReviewCt
+from workbench.usecases.synthesise_ct import SynthesiseCt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class Workbench:
     opening: OpenCt
     review: ReviewCt
     exports: ExportCt
+    synthesis: SynthesiseCt
+    judging: JudgeCt
     nims: NimStatuses
     nim_metrics: NimMetrics
     memory: MemoryPlanner

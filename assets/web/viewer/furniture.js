@@ -9,10 +9,12 @@ export const figure = (value, decimals = 0) => Number(value).toFixed(decimals).r
 export const positionText = (plane, slice) =>
   `${plane.axis_letter} ${figure(plane.first_mm + plane.step_mm * (slice - 1), 1)} mm`;
 
-/** `MOCK`, `SYNTHETIC` or null: the server has asked `is_mock`, the viewer only obeys. */
+/** `MOCK`, `SYNTHETIC`, both or null: the server has asked the provenance, the viewer only obeys. */
 export function markOf(manifest) {
-  if (manifest.badge.mock || manifest.segmentation?.mock) return 'MOCK';
-  return manifest.badge.synthetic ? 'SYNTHETIC' : null;
+  const words = [];
+  if (manifest.badge.mock || manifest.segmentation?.mock) words.push('MOCK');
+  if (manifest.badge.synthetic) words.push('SYNTHETIC');
+  return words.join(' ') || null;
 }
 
 function text(context, words, x, y, { align = 'left', base = 'top', size = 12, weight = 400, colour = '#e7ebf0' } = {}) {

@@ -64,6 +64,7 @@ class Viewer {
 
   async open(caseId, { plane, slice, window } = {}) {
     const mine = this.restart();
+    this.overlayPath = '';
     this.again = () => this.open(caseId, { plane, slice, window });
     this.announce('loading');
     try {
@@ -104,8 +105,15 @@ class Viewer {
     }
   }
 
+  /** Another label map over the same volume: `path` leads to its manifest; without one, the case's own mask. */
+  async overlay(path = '') {
+    this.overlayPath = path;
+    await this.refresh();
+  }
+
   clear() {
     this.restart();
+    this.overlayPath = '';
     this.manifest = null;
     this.announce('empty');
     this.showPlace();
@@ -191,7 +199,8 @@ class Viewer {
 
   /** The slice of the current plane in which a structure is largest. */
   jumpTo(label) {
-    const found = this.manifest?.segmentation?.structures.find((each) => each.label === Number(label));
+    const mask = this.manifest?.segmentation;
+    const found = (mask?.places ?? mask?.structures)?.find((each) => each.label === Number(label));
     if (!found) return;
     for (const plane of this.layout === 'mpr' ? PLANES : [this.plane]) {
       this.cursor[AXES[plane].slice] = Math.min(this.manifest.planes[plane].slices, found.largest_slice[plane]) - 1;
@@ -262,7 +271,8 @@ class Viewer {
   }
 
   async fetchManifest(caseId) {
-    const reply = await answer(new URL(`cases/${encodeURIComponent(caseId)}/view`, document.baseURI));
+    const path = this.overlayPath || `cases/${encodeURIComponent(caseId)}/view`;
+    const reply = await answer(new URL(path, document.baseURI));
     return reply.json();
   }
 

@@ -156,8 +156,10 @@ export class Stack {
   }
 
   async request(plane, start, n) {
-    const url = new URL(`cases/${this.manifest.id}/stack/${this.kind}/${plane}`, document.baseURI);
-    const asked = { start, n, revision: this.revision };
+    const elsewhere = this.kind === 'label' ? this.manifest.segmentation : null; // a comparison has stacks of its own
+    const base = elsewhere?.stack ?? `cases/${this.manifest.id}/stack`;
+    const url = new URL(`${base}/${this.kind}/${plane}`, document.baseURI);
+    const asked = { start, n, revision: this.revision, ...elsewhere?.query };
     if (this.kind === 'jpeg') Object.assign(asked, this.window, { quality: 85 });
     for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
     const body = await answer(url, this.stopper.signal).then((reply) => reply.arrayBuffer());

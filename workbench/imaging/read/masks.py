@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.domain.errors import InputError, NimReplyInvalid, UnreadableImage
 from workbench.domain.volume import Grid
 from workbench.imaging.read import nifti, textheaders
-from workbench.imaging.read.raster import Raster, blocks
+from workbench.imaging.read.raster import Opener, Raster, blocks
 from workbench.imaging.read.sniff import HEAD_BYTES, Kind, kind_of_bytes
 
 _LARGEST_LABEL = 255
@@ -20,18 +20,23 @@ _SAME_DEG = 1.0
 
 
 def read_mask(data: bytes, grid: Grid, *, scratch: Path, max_voxels: int) -> NDArray[np.uint8]:
-    """The label map in `data` (NIfTI, gzipped or not, or NRRD) on `grid`, uint8, i fastest.
+    """The label map in `data` on `grid`; see `read_mask_from`. Nothing is written to `scratch`."""
+    del scratch
+    return read_mask_from(lambda: io.BytesIO(data), grid, max_voxels=max_voxels)
+
+
+def read_mask_from(open_file: Opener, grid: Grid, *, max_voxels: int) -> NDArray[np.uint8]:
+    """The label map in a file (NIfTI, gzipped or not, or NRRD) on `grid`, uint8, i fastest.
 
     A mask on the same physical grid with its axes stored in another order or direction is turned back exactly.
     Voxels are unpacked block by block, never more than the grid has, so that neither a lying header nor a gzip
-    bomb costs memory. Nothing is written to `scratch`.
+    bomb costs memory.
 
     Raises:
         NimReplyInvalid: not a label map, damaged, or on another grid (both are named).
     """
-    del scratch
     try:
-        raster = _header(data)
+        raster = read_volume_header(open_file)
         found = Grid(shape=raster.shape, affine_ras_mm=raster.affine_ras_mm)
         if int(np.prod(raster.shape, dtype=np.float64)) > max_voxels:
             raise NimReplyInvalid(f"The mask in the answer claims {found.describe()}: more than is read here.")
@@ -43,12 +48,19 @@ def read_mask(data: bytes, grid: Grid, *, scratch: Path, max_voxels: int) -> NDA
     return np.asfortranarray(turned)
 
 
-def _header(data: bytes) -> Raster:
-    kind = kind_of_bytes(data[:HEAD_BYTES])
+def read_volume_header(open_file: Opener) -> Raster:
+    """The header of a volume that a NIM answers with, told apart by content.
+
+    Raises:
+        UnreadableImage: neither NIfTI nor NRRD, or its header is damaged.
+        UnsupportedVolume: not one volume with usable geometry.
+    """
+    with open_file() as file:
+        kind = kind_of_bytes(file.read(HEAD_BYTES))
     if kind is Kind.NIFTI:
-        return nifti.read_header(lambda: io.BytesIO(data))
+        return nifti.read_header(open_file)
     if kind is Kind.NRRD:
-        return textheaders.read_nrrd(lambda: io.BytesIO(data), lambda name: None)
+        return textheaders.read_nrrd(open_file, lambda name: None)
     raise UnreadableImage(f"It should be NIfTI or NRRD, and is {kind.value}.")
 
 
@@ -117,5 +129,8 @@ def _whole(values: NDArray[Any]) -> NDArray[np.uint8]:
         )
     labels = values.astype(np.uint8)
     if not np.array_equal(labels, values):
-        raise NimReplyInvalid("The mask in the answer holds fractions, and labels are whole numbers.")
+        raise NimReplyInvalid(
+            "The mask in the answer holds fractions, and labels are whole numbers.",
+            hint="Run it again; if it stays, the NIM breaks its contract: check its version on the Status tab.",
+        )
     return labels
