@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ Vectors = NDArray[np.float32]
 
 COMMON = ""
 """The owner of what everybody who uses this workbench may read."""
+
+EVERYBODY = "*"
+"""In the readers of a `Scope`: whoever owns it. For the operator's own work, never for a visitor's search."""
 
 STARTING_COLLECTIONS: Mapping[str, str] = {
     "imaging_literature": "Papers, guidelines and the starter library of this workbench.",
@@ -104,6 +108,17 @@ class Collection:
     embedder: EmbedderInfo | None
     needs_reindex: str | None = None
 
+    def misfit(self, present: EmbedderInfo | None) -> str | None:
+        """Why passages embedded with `present` cannot join this collection; None where they can.
+
+        A collection without vectors takes passages as words, whatever model there is now.
+        """
+        was = self.embedder
+        if was is None or was == present:
+            return None
+        now = f"the workbench now uses {present.model}" if present else "no embedding model is there now"
+        return f"The collection {self.name} was indexed with {was.model}, and {now}; the two cannot be mixed."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
@@ -116,6 +131,15 @@ class Scope:
     year_from: int | None = None
     year_to: int | None = None
     sources: tuple[str, ...] = ()
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether owners do not matter."""
+        return EVERYBODY in self.readers
+
+    def may_read(self, owner: str) -> bool:
+        """Whether what is of this owner is in scope."""
+        return self.reads_all or owner in self.readers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +300,77 @@ class IngestReport:
     def count(self, outcome: Ingested) -> int:
         """How many documents ended so."""
         return sum(each.outcome is outcome for each in self.documents)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file to be read into the library: where it lies, and the name it came with, the folders it was in included."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestProgress:
+    """How far an ingest is. Files and passages to do are known once everything is unpacked and read."""
+
+    files: int = 0
+    files_done: int = 0
+    documents_done: int = 0
+    passages: int = 0
+    passages_done: int = 0
+
+
+class Ingest(Protocol):
+    """Reads files into a collection."""
+
+    @property
+    def embedder(self) -> EmbedderInfo | None:
+        """What the passages are embedded with; None where only words are indexed.
+
+        Raises:
+            NimUnavailable: the embedding NIM cannot be asked.
+        """
+
+    def add(
+        self,
+        files: Sequence[SourceFile],
+        *,
+        collection: str,
+        owner: str,
+        scratch: Path,
+        progress: Progress,
+        told: Callable[[IngestProgress], None],
+        report: Callable[[IngestReport], None],
+    ) -> None:
+        """Add the documents of `files` to a collection, using the empty folder `scratch`.
+
+        `told` is called as it goes on, `report` once, however it ends. A document that cannot be read is told in the
+        report and keeps no other from being added.
+
+        Raises:
+            Cancelled: stopped; what the report calls new or replaced stays, nothing else does.
+            NotFound: an unknown collection.
+            StateConflict: it was indexed with another embedder.
+            KnowledgeUnavailable: the store cannot be reached.
+            StorageFull: the disk has no room.
+            InputError: an archive that is dangerous or too large; nothing was added.
+            NimError: the embedding NIM failed.
+        """
+
+    def reindex(self, collection: str, *, progress: Progress) -> int:
+        """Embed a collection's passages anew with the present embedder; returns how many there are.
+
+        Raises:
+            NotFound: an unknown collection.
+            StateConflict: documents are being added to it, or it is being indexed again already.
+        """
+
+    def resume(self, progress: Progress) -> None:
+        """Complete what a crash cut short while a collection was indexed again; for a start."""
+
+    def is_rebuilding(self, collection: str) -> bool:
+        """Whether a collection is being indexed again, so that what is changed in it now would be lost."""
 
 
 class Library(Protocol):
