@@ -86,9 +86,8 @@ class CaseSheet:
 class ChatRequest:
     """What the answering model is given. `question` is self-contained; `history` is as the person sees it.
 
-    `case` is None unless the person asked about the open case. `evidence` was judged before. `rarity` is the inverse
-    document frequency of the question's analysed terms, empty where nobody looked. `progress` is told while the first
-    token is waited for; when it raises, the wait ends and the server is freed.
+    `case` is None unless the person asked about the open case. `evidence` was judged before. `progress` is
+    told while the first token is waited for; when it raises, the wait ends and the server is freed.
     """
 
     question: str
@@ -97,7 +96,6 @@ class ChatRequest:
     history: tuple[Turn, ...] = ()
     case: CaseSheet | None = None
     sampling: Sampling = field(default_factory=Sampling)
-    rarity: Mapping[str, float] = field(default_factory=dict)
     progress: Progress = field(default_factory=Silent)
 
 

@@ -34,7 +34,7 @@ def hit(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
 
 def recall(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
     """The share of what is relevant that stands among the first `k`, 0..1."""
-    return len(relevant.intersection(ranked[:k])) / len(relevant) if relevant else 0.0
+    return len(relevant & set(ranked[:k])) / len(relevant) if relevant else 0.0
 
 
 def reciprocal_rank(ranked: Sequence[str], relevant: Set[str]) -> float:
