@@ -104,7 +104,7 @@ def test_a_dash_with_spaces_joins_nothing() -> None:
 
 
 def test_a_sign_is_no_part_of_a_number() -> None:
-    assert analyse("−1000 HU") == analyse("1000 HU") == ["1000", "hu"]
+    assert analyse("−1000 HU") == analyse("1000 HU") == ["1000", "hounsfield"]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "what is it?", "can't don't WON'T", "\x00\x01", "…—!?", "\ud800"])
@@ -157,3 +157,7 @@ def test_threads_do_not_mix_up_their_words() -> None:
         each.join()
     for number in range(4):
         assert found[number] == [alone.stemWord(word) for word in lists[number % 2]]
+
+
+def test_hounsfield_units_are_found_however_they_are_written() -> None:
+    assert analyse("40 HU")[1] == analyse("40HU")[1] == analyse("Hounsfield")[0]

@@ -30,7 +30,7 @@ from workbench.domain.dialogue import (
     Turn,
 )
 from workbench.domain.errors import Cancelled, ConsentNeeded, InvalidRequest, NimRejected, NimUnavailable, NotFound
-from workbench.domain.library import COMMON, Evidence, Found, Retrieval
+from workbench.domain.library import COMMON, Evidence, Found, Retrieval, Scope
 from workbench.domain.nim import Mode, NimStatus, Service, State
 from workbench.domain.provenance import Origin, Provenance
 from workbench.usecases.chat import Answering, Chat
@@ -131,9 +131,10 @@ def chatting(tmp_path, shelf, speaker, stand_in, consents, *, mode=Mode.LOCAL, a
 
     return Chat(
         answering=lambda _: Answering(
-            mode=mode, library=shelf, talker=speaker, stand_in=stand_in, allows_stand_in=allows
+            mode=mode, library=shelf, words_alone=shelf, talker=speaker, stand_in=stand_in, allows_stand_in=allows
         ),
         case=case,
+        scope=lambda visitor: Scope(readers=(COMMON, visitor.owner)),
         consents=consents,
         records=records(tmp_path),
         clock=Clock(),
@@ -263,7 +264,7 @@ def test_what_came_before_a_broken_stream_was_passed_on(chat, speaker):
     with pytest.raises(NimRejected):
         events.extend(chat.ask(ADA, Question(text="How bright?"), asks_consent=False))
 
-    assert [each.text for each in events if isinstance(each, Token)] == list(speaker.says)
+    assert "".join(each.text for each in events if isinstance(each, Token)) == "".join(speaker.says)
     assert speaker.closed >= 1
 
 

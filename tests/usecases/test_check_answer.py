@@ -8,7 +8,7 @@ import pytest
 
 from tests.passages import found
 from workbench.domain.dialogue import Support
-from workbench.usecases.check_answer import CASE_N, LEAST_COVERAGE, Checked, check_answer
+from workbench.usecases.check_answer import CASE_N, LEAST_COVERAGE, Checked, Renumbering, check_answer
 
 LIVER = found(
     "The unenhanced liver measures 55 to 65 HU in healthy adults. Fat lowers this value.", title="Liver attenuation"
@@ -43,7 +43,21 @@ def test_a_citation_that_points_nowhere_is_removed_and_counted() -> None:
     assert len(answer.citations) == 1
 
 
-@pytest.mark.parametrize("written", ["[1, 2]", "[1,2]", "[1; 2]", "[1-2]", "[1–2]", "[1][2]", "[ 1 ] [2]"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[1, 2]",
+        "[1,2]",
+        "[1; 2]",
+        "[1-2]",
+        "[1–2]",
+        "[1][2]",
+        "[ 1 ] [2]",
+        "[Passage 1][Passage 2]",
+        "【1】【2】",
+        "[Sources 1, 2]",
+    ],
+)
 def test_several_numbers_are_read_however_they_are_written(written: str) -> None:
     answer = checked(f"The liver measures 55 to 65 HU and noise rises with thin slices {written}.")
 
@@ -115,3 +129,24 @@ def test_an_empty_answer_has_nothing_to_check() -> None:
     assert answer.text == ""
     assert answer.sentences == ()
     assert answer.citations == ()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_a_stream_is_renumbered_as_the_whole_answer_is_however_it_is_cut(size: int) -> None:
+    raw = "Emphysema is below -950 HU [3]. The liver [ 1, 9 ] measures 55 HU [7]. An [aside] stays; so does [3]"
+    numbering = Renumbering(len(PASSAGES), has_case=False)
+
+    streamed = "".join(numbering.feed(raw[at : at + size]) for at in range(0, len(raw), size)) + numbering.end()
+
+    assert streamed == checked(raw).text
+    assert streamed == "Emphysema is below -950 HU [1]. The liver [2] measures 55 HU. An [aside] stays; so does [1]"
+    assert numbering.removed == 2
+
+
+def test_text_is_shown_as_it_comes_where_no_citation_is_open() -> None:
+    numbering = Renumbering(3, has_case=False)
+
+    assert numbering.feed("The liver") == "The liver"
+    assert numbering.feed(" measures [") == " measures"
+    assert numbering.feed("2") == ""
+    assert numbering.feed("], and") == " [1], and"

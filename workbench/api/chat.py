@@ -41,7 +41,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
         """
         body: schemas.QueryBody = await json_body(request, schemas.QueryBody)
         events = await run_in_threadpool(
-            workbench.chat.ask, visitor, _question(body), asks_consent=is_visit(workbench, request)
+            workbench.chat.ask, visitor, question_of(body), asks_consent=is_visit(workbench, request)
         )
         if not body.stream:
             answer = await _whole(request, events)
@@ -61,6 +61,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
         year_from: int | None = None,
         year_to: int | None = None,
         source: Annotated[list[str] | None, Query()] = None,
+        words_only: Annotated[bool, Query(description="search by words, without vectors")] = False,
     ) -> schemas.SearchAnswer:
         """Passages by words and meaning, best first, one a document."""
         question = Question(
@@ -71,7 +72,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
             year_to=year_to,
             sources=tuple(source or ()),
         )
-        return search_answer(workbench.chat.retrieve(visitor, question))
+        return search_answer(workbench.chat.retrieve(visitor, question, words_alone=words_only))
 
     @router.post("/consent", status_code=204, openapi_extra=_body(schemas.ConsentBody))
     async def consent(request: Request, visitor: Asker) -> Response:
@@ -99,7 +100,8 @@ def _body(model: type[Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
-def _question(body: schemas.QueryBody) -> Question:
+def question_of(body: schemas.QueryBody) -> Question:
+    """The question in a request's body."""
     return Question(
         text=body.question,
         collections=tuple(each for each in body.collections if each),

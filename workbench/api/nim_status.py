@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from workbench import __version__
 from workbench.api import answers, schemas
@@ -36,7 +37,8 @@ def build_routes(workbench: Workbench) -> APIRouter:
     async def health(visitor: Asker) -> schemas.HealthAnswer:
         """Whether the workbench is up, and who answers behind it."""
         await settled(visitor)
-        return answers.health_answer(nims.by_name(visitor), __version__)
+        counts = await run_in_threadpool(workbench.library_counts)
+        return answers.health_answer(nims.by_name(visitor), counts, __version__)
 
     @router.get("/nim/status")
     async def status(visitor: Asker, request: Request, response: Response, deep: bool = False) -> schemas.StatusAnswer:

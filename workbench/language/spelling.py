@@ -31,6 +31,9 @@ _SPELLINGS = {
     "sceptical": "skeptical",
 }  # fmt: skip
 
+UNITS = {"hu": "hounsfield"}
+"""The one unit of the field that is as often written out as abbreviated."""
+
 _PLURALS = {
     "apices": "apex", "appendices": "appendix", "atria": "atrium", "axes": "axis", "bacilli": "bacillus",
     "bacteria": "bacterium", "bronchi": "bronchus", "calculi": "calculus", "calyces": "calyx", "children": "child",
@@ -76,8 +79,8 @@ def plain(word: str) -> str:
 
 
 def folded(word: str) -> str:
-    """British and American spellings, and Latin and Greek plurals, in one form. `word` is plain."""
-    word = _SPELLINGS.get(word) or _PLURALS.get(word) or word
+    """British and American spellings, Latin and Greek plurals, and a unit's names, in one form. `word` is plain."""
+    word = _SPELLINGS.get(word) or _PLURALS.get(word) or UNITS.get(word) or word
     if len(word) < 5 or not word.isalpha():
         return word
     for pattern, replacement in _RULES:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from snowballstemmer.english_stemmer import EnglishStemmer
 
-from workbench.language.spelling import APOSTROPHES, HYPHENS, INVISIBLE, folded, plain
+from workbench.language.spelling import APOSTROPHES, HYPHENS, INVISIBLE, UNITS, folded, plain
 from workbench.language.stop_words import ACRONYMS, STOP_WORDS
 
-ANALYSER = "english-medical-1"
+ANALYSER = "english-medical-2"
 """Changes whenever a text gives other terms than before: passages indexed with another one must be indexed again."""
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.\u00b7]\d+)?"
@@ -132,7 +132,8 @@ def _terms(word: str) -> tuple[tuple[str, int, int | None], ...]:
         quantity = _QUANTITY.fullmatch(text)
         if quantity is not None and quantity[2] in _UNITS:
             cut = len(quantity[1])
-            return (quantity[1].replace(",", ""), 0, cut), (quantity[2], cut, None)
+            unit = stem(quantity[2]) if quantity[2] in UNITS else quantity[2]
+            return (quantity[1].replace(",", ""), 0, cut), (unit, cut, None)
         return ((text.replace(",", ""), 0, None),)
     if text in STOP_WORDS and word not in ACRONYMS:
         return ()

@@ -41,6 +41,10 @@ class AnswerUnderWay:
             self._stream = stream
         self.check()
 
+    def stage(self, name: str, fraction: float | None = None) -> None:
+        """The `Progress` of whoever is asked, which ends a wait that nobody waits for any more."""
+        self.check()
+
     def check(self) -> None:
         """Go on only while somebody waits.
 

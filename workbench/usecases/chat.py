@@ -24,7 +24,7 @@ from workbench.domain.dialogue import (
     Token,
 )
 from workbench.domain.errors import InvalidRequest, NimError, NimUnavailable
-from workbench.domain.library import COMMON, Evidence, Library, Retrieval, Scope
+from workbench.domain.library import Evidence, Found, Library, Retrieval, Scope
 from workbench.domain.nim import Mode, Service, State
 from workbench.domain.progress import Silent
 from workbench.domain.provenance import Origin, Provenance
@@ -34,7 +34,7 @@ from workbench.language.followup import self_contained
 from workbench.usecases.answer_draft import AnswerDraft, folded
 from workbench.usecases.answer_under_way import AnswerUnderWay, pieces
 from workbench.usecases.case_sheet import build_case_sheet
-from workbench.usecases.check_answer import check_answer
+from workbench.usecases.check_answer import Renumbering, check_answer
 from workbench.usecases.consent import Consents, Leaving
 from workbench.usecases.records import Records
 
@@ -45,10 +45,14 @@ _PER_DOCUMENT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Answering:
-    """Who finds and who answers in a visitor's mode. `stand_in` answers what may not leave this machine."""
+    """Who finds and who answers in a visitor's mode. `stand_in` answers what may not leave this machine.
+
+    `words_alone` searches the same passages by words, without vectors.
+    """
 
     mode: Mode
     library: Library
+    words_alone: Library
     talker: Talker
     stand_in: Talker
     allows_stand_in: bool
@@ -62,13 +66,15 @@ class Chat:
         *,
         answering: Callable[[Visitor], Answering],
         case: Callable[[Visitor, str], Case],
+        scope: Callable[[Visitor], Scope],
         consents: Consents,
         records: Records,
         clock: Clock,
     ) -> None:
-        """`answering` tells who answers a visitor, `case` gives a case that is theirs."""
+        """`answering` tells who answers a visitor, `case` gives a case that is theirs, `scope` what they may read."""
         self._answering = answering
         self._case = case
+        self._may_read = scope
         self._consents = consents
         self._records = records
         self._clock = clock
@@ -98,21 +104,30 @@ class Chat:
             who, sheet, notices = self._with_consent(visitor, who, sheet)
         return AnswerUnderWay(lambda under_way: self._events(under_way, visitor, question, who, sheet, notices))
 
-    def retrieve(self, visitor: Visitor, question: Question) -> Retrieval:
-        """The passages alone, one a document.
+    def retrieve(self, visitor: Visitor, question: Question, *, words_alone: bool = False) -> Retrieval:
+        """The passages alone, one a document; with `words_alone` by BM25, without vectors and reranker.
 
         Raises:
             InvalidRequest: an empty or too long question, or fields out of range.
             NotFound: an unknown collection.
         """
         _refuse(question)
-        return self._answering(visitor).library.retrieve(
+        who = self._answering(visitor)
+        return (who.words_alone if words_alone else who.library).retrieve(
             question.text,
             collections=question.collections,
-            scope=_scope(visitor, question),
+            scope=self._scope(visitor, question),
             limit=question.top_k,
             per_document=1,
             progress=Silent(),
+        )
+
+    def _scope(self, visitor: Visitor, question: Question) -> Scope:
+        return replace(
+            self._may_read(visitor),
+            year_from=question.year_from,
+            year_to=question.year_to,
+            sources=question.sources,
         )
 
     def _with_consent(
@@ -152,7 +167,7 @@ class Chat:
                 retrieval = who.library.retrieve(
                     asked,
                     collections=question.collections,
-                    scope=_scope(visitor, question),
+                    scope=self._scope(visitor, question),
                     limit=question.top_k,
                     per_document=_PER_DOCUMENT,
                     progress=Silent(),
@@ -187,34 +202,35 @@ class Chat:
             history=draft.question.history,
             case=draft.sheet,
             sampling=draft.question.sampling,
+            progress=under_way,
         )
         with span("generate"):
             stream = who.talker.run(request)
         with closing(_Closing(stream)):
             under_way.speaking(stream)
             yield draft.found(stream.provenance)
-            said, first_s = "", None
-            held = ""
+            given = _given(stream, draft.passages)
+            numbering = Renumbering(len(given), has_case=draft.sheet is not None)
+            said, held, first_s = "", "", None
             for piece in pieces(stream, under_way):
                 first_s = time.monotonic() - start if first_s is None else first_s
                 said += piece
-                held += piece
+                held += numbering.feed(piece)
                 # The words for "no answer" are for us; nothing is shown while it may still become them.
-                if NOT_IN_LITERATURE.startswith(said.strip()) or said.strip().startswith(NOT_IN_LITERATURE):
-                    continue
-                yield Token(text=held)
-                held = ""
+                if held and not _may_be_none(said):
+                    yield Token(text=held)
+                    held = ""
             finish = stream.finish()
         made = self._provenance(stream.provenance, draft)
         timings = {"first_token": (first_s or 0.0) * 1000}
-        if said.strip().rstrip(".").startswith(NOT_IN_LITERATURE):
+        if said.strip().startswith(NOT_IN_LITERATURE):
             return draft.unanswered(made, elapsed_s=self._clock.elapsed_s(start), finish=finish, timings=timings)
-        if held:
-            yield Token(text=held)
+        if rest := held + numbering.end():
+            yield Token(text=rest)
         with span("check"):
             checked = check_answer(
                 said,
-                draft.passages,
+                given,
                 case=draft.sheet,
                 rarity=lambda terms: who.library.rarity(terms, draft.question.collections),
             )
@@ -278,13 +294,16 @@ class _Closing:
         self.close = stream.close
 
 
-def _scope(visitor: Visitor, question: Question) -> Scope:
-    return Scope(
-        readers=(COMMON, visitor.owner),
-        year_from=question.year_from,
-        year_to=question.year_to,
-        sources=question.sources,
-    )
+def _may_be_none(said: str) -> bool:
+    """Whether the answer so far may be, or become, the words for none."""
+    begun = said.strip()
+    return NOT_IN_LITERATURE.startswith(begun) or begun.startswith(NOT_IN_LITERATURE)
+
+
+def _given(stream: AnswerStream, passages: tuple[Found, ...]) -> tuple[Found, ...]:
+    """The passages that found room in the model's window: it cannot cite what it was not shown."""
+    shown = stream.provenance.parameters.get("passages_given")
+    return passages[:shown] if isinstance(shown, int) else passages
 
 
 def _refuse(question: Question) -> None:

@@ -24,7 +24,13 @@ LEAST_COVERAGE = 0.20
 CASE_N = 0
 """The citation number that stands for `[Case]`."""
 
-_GROUP = re.compile(r"\s*\[\s*((?:\d{1,4}|case)(?:\s*[,;–-]\s*(?:\d{1,4}|case))*)\s*\]", re.IGNORECASE)
+# Models write [1], [1, 2], [1-3], [Case], and now and then [Passage 1] or the full-width brackets they were trained on.
+_GROUP = re.compile(
+    r"\s*[\[【]\s*(?:passages?|sources?)?\s*((?:\d{1,4}|case)(?:\s*[,;–-]\s*(?:\d{1,4}|case))*)\s*[\]】]", re.IGNORECASE
+)
+_OPEN = re.compile(
+    r"\s*(?:[\[【](?:\s*[a-z]{0,8})?[\s\d,;–-]{0,60}(?:[a-z]{0,4}[\s\d,;–-]{0,20}){0,4})?\Z", re.IGNORECASE
+)
 _SHOWN = re.compile(r"\[(\d+|Case)\]")
 _LEADING = re.compile(r"(?:\s*\[(?:\d+|Case)\])+[.,;:]?")
 _FEWEST_TERMS = 2
@@ -56,8 +62,9 @@ def check_answer(raw: str, passages: Sequence[Found], *, case: CaseSheet | None,
         case: the case's sheet, None where the person did not ask about a case.
         rarity: the inverse document frequency of analysed terms.
     """
-    text, order, removed = _renumbered(raw, len(passages), has_case=case is not None)
-    cited = [passages[number - 1] for number in order]
+    numbering = Renumbering(len(passages), has_case=case is not None)
+    text = (numbering.feed(raw) + numbering.end()).strip()
+    cited = [passages[number - 1] for number in numbering.order]
     spans = _sentence_spans(text)
     checked = tuple(_check(text, span, cited, case=case, rarity=rarity) for span in spans)
     citations = tuple(
@@ -67,32 +74,51 @@ def check_answer(raw: str, passages: Sequence[Found], *, case: CaseSheet | None,
         text=text,
         citations=citations,
         sentences=checked,
-        removed=removed,
+        removed=numbering.removed,
         cites_case=any(CASE_N in each.cites for each in checked),
     )
 
 
-def _renumbered(raw: str, known: int, *, has_case: bool) -> tuple[str, list[int], int]:
-    """The text with each citation rewritten, the passages' numbers in order of first use, and how many were removed."""
-    order: list[int] = []
-    removed = 0
+class Renumbering:
+    """Rewrites citations while text comes in, so that what streams by has the numbers of the finished answer.
 
-    def rewrite(group: re.Match[str]) -> str:
-        nonlocal removed
+    `order` holds the passages' numbers in order of first use, `removed` counts numbers that pointed nowhere.
+    """
+
+    def __init__(self, known: int, *, has_case: bool) -> None:
+        """`known` passages can be cited as [1] to [known], and the case as [Case] where there is one."""
+        self._known = known
+        self._has_case = has_case
+        self._held = ""
+        self.order: list[int] = []
+        self.removed = 0
+
+    def feed(self, piece: str) -> str:
+        """What can be shown after another piece; a citation that is still open is held back."""
+        text = self._held + piece
+        held = _OPEN.search(text)
+        cut = held.start() if held is not None else len(text)
+        self._held = text[cut:]
+        return _GROUP.sub(self._rewrite, text[:cut])
+
+    def end(self) -> str:
+        """What was held back, after the last piece."""
+        text, self._held = self._held, ""
+        return _GROUP.sub(self._rewrite, text)
+
+    def _rewrite(self, group: re.Match[str]) -> str:
         kept: list[str] = []
         for name in _numbers(group[1]):
-            if name == "case" and has_case:
+            if name == "case" and self._has_case:
                 kept.append("[Case]")
-            elif name != "case" and 1 <= int(name) <= known:
-                if int(name) not in order:
-                    order.append(int(name))
-                kept.append(f"[{order.index(int(name)) + 1}]")
+            elif name != "case" and 1 <= int(name) <= self._known:
+                if int(name) not in self.order:
+                    self.order.append(int(name))
+                kept.append(f"[{self.order.index(int(name)) + 1}]")
             else:
-                removed += 1
+                self.removed += 1
         before = group[0][: len(group[0]) - len(group[0].lstrip())]
         return before + "".join(dict.fromkeys(kept)) if kept else ""
-
-    return _GROUP.sub(rewrite, raw).strip(), order, removed
 
 
 def _numbers(inside: str) -> list[str]:
