@@ -126,9 +126,7 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         clock=clock,
     )
     counts = LibraryCounts(parts.library.passage_counts)
-    records.metrics.watch(
-        "workbench_passages", "Passages in the library.", lambda: counts().by_collection, "collection"
-    )
+    records.metrics.watch("workbench_passages", "Passages in the library.", lambda: counts().total)
     opening.recover()
     sweeper = _Sweeper(store)
     sweeper.start()
