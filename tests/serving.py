@@ -79,7 +79,8 @@ def command(*arguments: str) -> list[str]:
 def serving(data: Path, *options: str, **settings: str) -> Iterator[Server]:
     """`workbench serve` on a free port, mock mode unless a setting says otherwise; stopped at the end."""
     folder = data.parent / f"{data.name}-started-in"
-    env = environment(folder, {"IMAGING_NIM_MODE": "mock", **settings})
+    # Indexing the starter library takes half a minute of both cores; tests of the library ask for it.
+    env = environment(folder, {"IMAGING_NIM_MODE": "mock", "IMAGING_STARTER_LIBRARY": "false", **settings})
     arguments = ("serve", "--port", "0", "--json", "--no-browser", "--data-dir", str(data), *options)
     log = folder / "stderr.log"
     with (
@@ -107,7 +108,9 @@ def in_thread(
     data: Path, *, shared: bool = False, hosts: frozenset[str] | None = None, **settings: Any
 ) -> Iterator[Server]:
     """REST without the page, in a thread of this process: for the many ways in which it can be set up."""
-    made = load_settings(env_file=None, data_dir=data, **{"nim_mode": "mock", "workers": 1, **settings})
+    made = load_settings(
+        env_file=None, data_dir=data, **{"nim_mode": "mock", "workers": 1, "starter_library": False, **settings}
+    )
     workbench = assemble(made, shared=shared).workbench
     app = build_app(workbench, hosts=lambda: hosts)
     with socket.create_server(("127.0.0.1", 0)) as listener:

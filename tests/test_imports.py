@@ -13,7 +13,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "workbench"
-HEAVY = ("gradio", "SimpleITK", "pymilvus", "matplotlib", "scipy", "nibabel", "pydicom", "fastapi", "httpx")
+HEAVY = (
+    "gradio",
+    "SimpleITK",
+    "pymilvus",
+    "matplotlib",
+    "scipy",
+    "nibabel",
+    "pydicom",
+    "fastapi",
+    "httpx",
+    "openai",
+    "onnxruntime",
+)
 LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
 RANK = {module.strip(): rank for rank, row in enumerate(LAYERS) for module in row.split("|")}
 
@@ -31,7 +43,9 @@ def test_importing_it_loads_nothing_heavy(module: str) -> None:
     assert not loaded_after(f"import {module}") & set(HEAVY)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["segment", "--help"], ["config", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["serve", "--help"], ["segment", "--help"], ["config", "--help"], ["chat", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import contextlib\nfrom workbench.cli import main\n"
@@ -83,7 +97,17 @@ def test_imports_point_down_the_page(path: Path) -> None:
         ("os.environ", ("workbench.settings",)),
         ("prometheus_client", ("workbench.telemetry", "workbench.nim.metrics")),
         ("opentelemetry", ("workbench.telemetry.spans",)),
-        ("yaml", ("workbench.cases.operator_file",)),
+        ("pymilvus", ("workbench.knowledge.milvus",)),
+        ("milvus_lite", ("workbench.knowledge.milvus",)),
+        ("openai", ("workbench.nim.openai_",)),
+        ("onnxruntime", ("workbench.knowledge.minilm",)),
+        ("tokenizers", ("workbench.knowledge.minilm",)),
+        ("snowballstemmer", ("workbench.language.terms",)),
+        ("pypdfium2", ("workbench.knowledge.documents",)),
+        ("docx", ("workbench.knowledge.documents",)),
+        ("selectolax", ("workbench.knowledge.documents",)),
+        ("markdown_it", ("workbench.knowledge.documents",)),
+        ("yaml", ("workbench.cases.operator_file", "workbench.knowledge.documents.markdown")),
     ],
 )
 def test_a_library_is_seen_only_where_it_is_at_home(library: str, home: tuple[str, ...]) -> None:

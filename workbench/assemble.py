@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench import __version__
+from workbench.assemble_library import assemble_library
 from workbench.cases.generations import GenerationShelf
 from workbench.cases.jobs import Jobs
 from workbench.cases.operator_file import read_operator_file
@@ -31,6 +32,7 @@ from workbench.usecases.bench import BenchShelf
 from workbench.usecases.check_now import CheckNow
 from workbench.usecases.export_ct import ExportCt
 from workbench.usecases.judge_ct import JudgeCt
+from workbench.usecases.library_counts import LibraryCounts
 from workbench.usecases.memory_planner import MemoryPlanner
 from workbench.usecases.mode_switch import ModeSwitch
 from workbench.usecases.nim_metrics import NimMetrics
@@ -135,17 +137,32 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
             and not settings.api_key.get_secret_value(),
         )
     )
+    parts = assemble_library(
+        settings,
+        nims=nims,
+        mode_of=statuses.modes.mode_of,
+        case=review.case,
+        jobs=jobs,
+        workers=workers,
+        records=records,
+        access=access,
+        clock=clock,
+    )
+    counts = LibraryCounts(parts.library.passage_counts)
+    records.metrics.watch("workbench_passages", "Passages in the library.", lambda: counts().total)
     opening.recover()
     synthesis.recover()
     sweeper = _Sweeper(store)
     sweeper.start()
     if warm:
         workers.warm()
+        parts.begin()
 
     def close() -> None:
         sweeper.stop()
         jobs.cancel_all()
         workers.close()
+        parts.close()
         nims.close()
         metrics_reader.close()
         end_tracing()
@@ -153,6 +170,12 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
     workbench = Workbench(
         opening=opening,
         review=review,
+        chat=parts.chat,
+        library=parts.library,
+        library_counts=counts,
+        adding=parts.adding,
+        starter=parts.starter,
+        consents=parts.consents,
         exports=exports,
         synthesis=synthesis,
         judging=judging,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +21,7 @@ from workbench.domain.nim import Mode
 PREFIX = "IMAGING_"
 ENV_FILE = Path(".env")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_IMPORTING = threading.Lock()
 
 
 class Settings(BaseSettings):
@@ -59,6 +63,7 @@ class Settings(BaseSettings):
     nim_exchange_mount: str = Field("", description="the path at which the container sees that folder")
     milvus_uri: str = Field("", description="empty: Milvus Lite, a file under the data folder; or http://...")
     milvus_token: SecretStr = Field(SecretStr(""), description="token of a Milvus server")
+    starter_library: bool = Field(True, description="keep the packaged articles indexed in imaging_literature")
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("imaging-workbench", appauthor=False),
         description="cases, library, logs (mode 0700)",
@@ -178,6 +183,24 @@ def sources(env_file: Path | None = ENV_FILE, **overrides: Any) -> dict[str, str
         return ".env" if any(name in in_file for name in names) else "default"
 
     return {field: source(field) for field in Settings.model_fields}
+
+
+@contextlib.contextmanager
+def environment_untouched() -> Iterator[None]:
+    """Import a library that would read a `.env` of its own: afterwards the environment is as it was.
+
+    The switch is python-dotenv's own (1.2 and newer); with an older one what was added is taken out again.
+    """
+    switch = "PYTHON_DOTENV_DISABLED"
+    with _IMPORTING:
+        before = dict(os.environ)  # noqa: TID251 - the one module that reads the environment
+        os.environ[switch] = "1"  # noqa: TID251 - likewise
+        try:
+            yield
+        finally:
+            for name in os.environ.keys() - before.keys():  # noqa: TID251 - likewise
+                del os.environ[name]  # noqa: TID251 - likewise
+            os.environ.update(before)  # noqa: TID251 - likewise
 
 
 def _nearest(env_file: Path | None) -> Path | None:

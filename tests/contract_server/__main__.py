@@ -1,4 +1,4 @@
-"""Run the contract servers by hand: `python -m tests.contract_server --vista3d 8530 --maisi 8531`.
+"""Run the contract servers by hand: `python -m tests.contract_server --vista3d 8530 --llm 8520`.
 
 Switch a fault on while it runs: `curl -X PUT localhost:8530/_fixture -d '{"reset": true}'`; off again: `-d '{}'`.
 """
@@ -10,16 +10,17 @@ import contextlib
 import signal
 import threading
 
-from tests.contract_server import Family, HealthNim, MaisiNim, Vista3dNim
+from tests.contract_server import EmbedNim, Family, HealthNim, LlmNim, MaisiNim, RerankNim, Vista3dNim
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.contract_server", description=__doc__)
-    for name in ("vista3d", "maisi", "vilam3", "llm"):
+    for name in ("vista3d", "maisi", "vilam3", "llm", "embed", "rerank"):
         parser.add_argument(f"--{name}", type=int, metavar="PORT")
     parser.add_argument("--host", default="127.0.0.1")
     chosen = parser.parse_args()
-    families = {"vilam3": Family.VILA_M3, "llm": Family.LLM}
+    families = {"vilam3": Family.VILA_M3}
+    working = {"llm": LlmNim, "embed": EmbedNim, "rerank": RerankNim, "maisi": MaisiNim}
     ended = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: ended.set())
@@ -27,9 +28,10 @@ def main() -> None:
         if chosen.vista3d is not None:
             server = running.enter_context(Vista3dNim(host=chosen.host, port=chosen.vista3d))
             print(f"VISTA-3D fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
-        if chosen.maisi is not None:
-            server = running.enter_context(MaisiNim(host=chosen.host, port=chosen.maisi))
-            print(f"MAISI fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
+        for name, kind in working.items():
+            if (port := getattr(chosen, name)) is not None:
+                server = running.enter_context(kind(host=chosen.host, port=port))
+                print(f"{name} fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
         for name, family in families.items():
             if (port := getattr(chosen, name)) is not None:
                 server = running.enter_context(HealthNim(family, host=chosen.host, port=port))

@@ -7,21 +7,33 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class HangUp(Exception):
+    """The connection ends in the middle of an answer: closed, or reset."""
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__(reset)
+        self.reset = reset
+
+
 @dataclass(kw_only=True)
 class Answer:
-    """What goes back: `cut_after` bytes of the body are sent, then the connection is reset."""
+    """What goes back: `cut_after` bytes of the body are sent, then the connection is reset.
+
+    `pieces` are sent as they come, in place of the body; one that raises `HangUp` ends the connection there.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    pieces: Iterable[bytes] | None = None
 
     @classmethod
     def of(cls, value: Any, status: int = 200, **headers: str) -> Answer:
@@ -54,6 +66,8 @@ class ContractServer:
         self.faults = {}
         self.received: list[Received] = []
         self.released = threading.Event()
+        self.left = threading.Event()
+        """Set when a client hung up while it was being answered."""
         self._switched = time.monotonic()
         self._lock = threading.Lock()
         self.switch(**faults)
@@ -168,6 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.contract.respond(Received(method=self.command, path=self.path, headers=headers, body=body))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
+        if answer.pieces is not None:
+            self._stream(answer.pieces)
+            return
         self.send_header("Content-Length", str(len(answer.body)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -175,7 +192,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body[: answer.cut_after])
         if answer.cut_after is not None:
             self.wfile.flush()
+            self._hang_up(reset=True)
+
+    def _stream(self, pieces: Iterable[bytes]) -> None:
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for piece in pieces:
+                self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+        except HangUp as ended:
+            self._hang_up(reset=ended.reset)
+        except OSError:
+            self.server.contract.left.set()
+            self.close_connection = True
+
+    def _hang_up(self, *, reset: bool) -> None:
+        if reset:
             # Linger zero makes closing send RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
+        self.close_connection = True
+        if not reset:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.connection.close()

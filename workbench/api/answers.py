@@ -13,6 +13,7 @@ from workbench.domain.nim import ROUTED, NimStatus, Service, State
 from workbench.domain.organs import ORGANS
 from workbench.domain.segmentation import OrganVolume
 from workbench.usecases.check_now import CheckRun
+from workbench.usecases.library_counts import Counts
 
 DOWNLOADS = ("image.nii.gz", "mask.nii.gz", "volumes.csv", "volumes.json", "view.png")
 
@@ -163,12 +164,12 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def health_answer(states: dict[Service, State], version: str) -> schemas.HealthAnswer:
-    """The answer of `GET /health`."""
+def health_answer(states: dict[Service, State], counts: Counts, version: str) -> schemas.HealthAnswer:
+    """The answer of `GET /health`; degraded where the library cannot be reached and the rest goes on."""
     return schemas.HealthAnswer(
-        status="healthy",
-        collections={},
-        total_vectors=0,
+        status="healthy" if counts.reachable else "degraded",
+        collections=dict(counts.by_collection),
+        total_vectors=counts.total,
         nim_services={service.value: _published(state) for service, state in states.items()},
         version=version,
     )

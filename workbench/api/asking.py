@@ -25,6 +25,12 @@ def _visitor(request: Request) -> Visitor:
 Asker = Annotated[Visitor, Depends(_visitor)]
 
 
+def is_visit(workbench: Workbench, request: Request) -> bool:
+    """Whether the request is a browser's visit; a bearer key speaks for its holder, whatever cookies come along."""
+    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
+    return scheme != "bearer" and workbench.access.has_visit(request.cookies)
+
+
 def is_multipart(request: Request) -> bool:
     """Whether the body is a form with files."""
     return request.headers.get("content-type", "").startswith("multipart/form-data")

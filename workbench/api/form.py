@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar, cast
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -22,12 +22,40 @@ _MOST_TEXT_BYTES = 1 << 20
 _SEE_DOCS = "See /docs for the fields of this route."
 
 
-class Form:
-    """A form that has arrived: its texts, and the case into whose upload its files went, None without files."""
+PlacedT = TypeVar("PlacedT")
 
-    def __init__(self, texts: dict[str, list[str]], case: Case | None) -> None:
+
+class Inbox(Protocol[PlacedT]):
+    """Where the files of a form go."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Most bytes of all files together."""
+
+    def receive(self, visitor: Visitor, /) -> PlacedT:
+        """A place for the files of one form; asked for when the first file comes."""
+
+    def new_file(self, placed: PlacedT, name: str, number: int, /) -> BinaryIO:
+        """File `number`, open to be written."""
+
+    def give_up(self, placed: PlacedT, /) -> None:
+        """Erase a form's files."""
+
+    def too_large(self, size: int, /) -> TooLarge:
+        """The error for more bytes than are taken."""
+
+
+class Form(Generic[PlacedT]):
+    """A form that has arrived: its texts, and where its files went, None without files."""
+
+    def __init__(self, texts: dict[str, list[str]], placed: PlacedT | None) -> None:
         self._texts = texts
-        self.case = case
+        self.placed = placed
+
+    @property
+    def case(self) -> PlacedT | None:
+        """Where the files went: the case, in a form with a CT."""
+        return self.placed
 
     def all(self, name: str) -> list[str]:
         """The texts of a repeated field."""
@@ -49,15 +77,20 @@ class Form:
         return int(text) if text else None
 
 
-async def receive_form(request: Request, workbench: Workbench, visitor: Visitor) -> Form:
-    """Take a form in; files of the field `file` go into a new case's upload. Nothing stays of one that fails.
+async def receive_form(request: Request, workbench: Workbench, visitor: Visitor) -> Form[Case]:
+    """Take a form in; files of the field `file` go into a new case's upload. Raises as `receive_files`."""
+    return await receive_files(request, workbench.opening, visitor)
+
+
+async def receive_files(request: Request, inbox: Inbox[PlacedT], visitor: Visitor) -> Form[PlacedT]:
+    """Take a form in; files of the field `file` go into the inbox. Nothing stays of a form that fails.
 
     Raises:
         InvalidRequest: not a form, or one that is malformed.
         TooLarge: more bytes or files than are taken.
     """
     _, options = parse_options_header(request.headers.get("content-type"))
-    incoming = _Incoming(workbench, visitor)
+    incoming = _Incoming(inbox, visitor)
     try:
         # The parser's own type for its callbacks exists for type checkers only.
         parser = MultipartParser(options.get(b"boundary", b""), cast(Any, incoming.callbacks()))
@@ -74,11 +107,11 @@ async def receive_form(request: Request, workbench: Workbench, visitor: Visitor)
         incoming.give_up()
         raise
     incoming.close()
-    return Form(incoming.texts, incoming.case)
+    return Form(incoming.texts, incoming.placed)
 
 
 @contextlib.contextmanager
-def giving_up(workbench: Workbench, form: Form) -> Iterator[None]:
+def giving_up(workbench: Workbench, form: Form[Case]) -> Iterator[None]:
     """Erase the form's files when what is done with its texts fails."""
     try:
         yield
@@ -93,14 +126,14 @@ def no_file() -> InvalidRequest:
     return InvalidRequest("The form holds no file.", hint="Send the CT in the field “file”.")
 
 
-class _Incoming:
+class _Incoming(Generic[PlacedT]):
     """The parts of a form as the parser meets them."""
 
-    def __init__(self, workbench: Workbench, visitor: Visitor) -> None:
-        self._opening = workbench.opening
+    def __init__(self, inbox: Inbox[PlacedT], visitor: Visitor) -> None:
+        self._inbox = inbox
         self._visitor = visitor
         self.texts: dict[str, list[str]] = {}
-        self.case: Case | None = None
+        self.placed: PlacedT | None = None
         self.is_whole = False
         self._files = self._file_bytes = self._text_bytes = 0
         self._header: tuple[bytes, bytes] = (b"", b"")
@@ -129,8 +162,8 @@ class _Incoming:
 
     def give_up(self) -> None:
         self.close()
-        if self.case is not None:
-            self._opening.give_up(self.case)
+        if self.placed is not None:
+            self._inbox.give_up(self.placed)
 
     def _begin(self) -> None:
         self._disposition, self._text = b"", None
@@ -159,17 +192,17 @@ class _Incoming:
 
     def _open_file(self, filename: str) -> None:
         if self._files >= _MOST_FILES:
-            raise TooLarge(f"The form holds more than {_MOST_FILES:,} files.", hint="Send the series as one zip.")
-        if self.case is None:
-            self.case = self._opening.receive(self._visitor)
-        self._file = self._opening.new_file(self.case, filename, self._files)
+            raise TooLarge(f"The form holds more than {_MOST_FILES:,} files.", hint="Send them as one zip.")
+        if self.placed is None:
+            self.placed = self._inbox.receive(self._visitor)
+        self._file = self._inbox.new_file(self.placed, filename, self._files)
         self._files += 1
 
     def _take(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:
             self._file_bytes += end - start
-            if self._file_bytes > self._opening.limits.max_bytes:
-                raise self._opening.too_large(self._file_bytes)
+            if self._file_bytes > self._inbox.max_bytes:
+                raise self._inbox.too_large(self._file_bytes)
             with telling_disk_full():
                 self._file.write(memoryview(data)[start:end])
         elif self._text is not None:

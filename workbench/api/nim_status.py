@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from workbench import __version__
 from workbench.api import answers, schemas
-from workbench.api.asking import Asker, json_body, prefers_async
+from workbench.api.asking import Asker, is_visit, json_body, prefers_async
 from workbench.api.whence import is_from_here
 from workbench.domain.case import Visitor
 from workbench.usecases.workbench import Workbench
@@ -27,7 +28,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
             await asyncio.sleep(_POLL_S)
 
     def mode_of(request: Request, visitor: Visitor) -> schemas.ModeAnswer:
-        may = nims.modes.is_allowed and is_from_here(request) and _is_visit(workbench, request)
+        may = nims.modes.is_allowed and is_from_here(request) and is_visit(workbench, request)
         return schemas.ModeAnswer(
             mode=nims.modes.mode_of(visitor), process_mode=nims.modes.process_mode, may_switch=may
         )
@@ -36,7 +37,8 @@ def build_routes(workbench: Workbench) -> APIRouter:
     async def health(visitor: Asker) -> schemas.HealthAnswer:
         """Whether the workbench is up, and who answers behind it."""
         await settled(visitor)
-        return answers.health_answer(nims.by_name(visitor), __version__)
+        counts = await run_in_threadpool(workbench.library_counts)
+        return answers.health_answer(nims.by_name(visitor), counts, __version__)
 
     @router.get("/nim/status")
     async def status(visitor: Asker, request: Request, response: Response, deep: bool = False) -> schemas.StatusAnswer:
@@ -63,7 +65,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
     async def switch(visitor: Asker, request: Request) -> schemas.ModeAnswer:
         """Switch the mode for one's own visit of the page, on the machine itself; everybody else goes on as before."""
         body: schemas.ModeBody = await json_body(request, schemas.ModeBody)
-        nims.modes.switch(visitor, body.mode, is_here=is_from_here(request), has_visit=_is_visit(workbench, request))
+        nims.modes.switch(visitor, body.mode, is_here=is_from_here(request), has_visit=is_visit(workbench, request))
         return mode_of(request, visitor)
 
     return router
@@ -72,9 +74,3 @@ def build_routes(workbench: Workbench) -> APIRouter:
 _MODE_BODY = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": schemas.ModeBody.model_json_schema()}}}
 }
-
-
-def _is_visit(workbench: Workbench, request: Request) -> bool:
-    """Whether the request is a browser's visit; a bearer key speaks for its holder, whatever cookies come along."""
-    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
-    return scheme != "bearer" and workbench.access.has_visit(request.cookies)

@@ -31,6 +31,7 @@ _STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
     (errors.NimError, 502, "The NIM failed"),
     (errors.NotFound, 404, "Not found"),
     (errors.NotSignedIn, 401, "Not signed in"),
+    (errors.ConsentNeeded, 409, "The person must be asked first"),
     (errors.StateConflict, 409, "Not possible now"),
     (errors.Cancelled, 409, "Cancelled"),
     (errors.Busy, 429, "Too busy"),
@@ -39,24 +40,35 @@ _STATUS: tuple[tuple[type[errors.WorkbenchError], int, str], ...] = (
     (errors.WorkbenchError, 500, "Something went wrong"),
 )
 
+_MEDIA_TYPE = "application/problem+json"
+
 
 def problem(error: errors.WorkbenchError) -> JSONResponse:
     """The answer for an error of ours."""
-    status, title = next((status, title) for kind, status, title in _STATUS if isinstance(error, kind))
+    content = problem_content(error)
     headers = {}
-    if isinstance(error, errors.NimUnavailable) and error.timed_out:
-        status, title = 504, "The NIM did not answer in time"
     if isinstance(error, errors.Busy):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.NotSignedIn):
         headers["WWW-Authenticate"] = "Bearer"
-    extra: dict[str, object] = {}
+    return JSONResponse(content, status_code=content["status"], headers=headers, media_type=_MEDIA_TYPE)
+
+
+def problem_content(error: errors.WorkbenchError) -> dict[str, Any]:
+    """The problem object for an error of ours, also where it is told inside a stream."""
+    status, title = next((status, title) for kind, status, title in _STATUS if isinstance(error, kind))
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.NimUnavailable) and error.timed_out:
+        status, title = 504, "The NIM did not answer in time"
     if isinstance(error, errors.UnknownOrgan) and error.nearest:
         extra["nearest"] = list(error.nearest)
+    if isinstance(error, errors.ConsentNeeded):
+        extra["type"] = "/problems/consent-needed"
+        extra["consent"] = {"what": error.what, "sent": error.sent, "where": error.where}
     if isinstance(error, RulesBroken):
         extra["rules"] = [each.to_json() for each in error.rules]
         extra["nearest"] = error.nearest.to_json() if error.nearest else None
-    return _answer(status, title, error.message, error.hint, headers, **extra)
+    return _content(status, title, error.message, error.hint, **extra)
 
 
 def register(app: FastAPI) -> None:
@@ -95,9 +107,14 @@ async def _plain(_: Request, error: Exception) -> JSONResponse:
 def _answer(
     status: int, title: str, detail: str, hint: str | None, headers: Any = None, **extra: object
 ) -> JSONResponse:
+    content = _content(status, title, detail, hint, **extra)
+    return JSONResponse(content, status_code=status, headers=headers, media_type=_MEDIA_TYPE)
+
+
+def _content(status: int, title: str, detail: str, hint: str | None, **extra: object) -> dict[str, Any]:
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
     if hint:
         content["hint"] = hint
     if (trace := trace_id()) is not None:
         content["trace_id"] = trace
-    return JSONResponse(content, status_code=status, headers=headers, media_type="application/problem+json")
+    return content

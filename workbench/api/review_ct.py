@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from workbench.api import answers, schemas
 from workbench.api.asking import Asker, finished, is_multipart, json_body, prefers_async
 from workbench.api.form import Form, giving_up, no_file, receive_form
-from workbench.domain.case import JobView, Visitor
+from workbench.domain.case import Case, JobView, Visitor
 from workbench.domain.errors import InvalidRequest
 from workbench.domain.nim import Service
 from workbench.domain.organs import parse_organs
@@ -106,7 +106,7 @@ def _open(workbench: Workbench, visitor: Visitor, body: schemas.SegmentBody) -> 
     return case.id, job
 
 
-def _body_of_form(form: Form) -> schemas.SegmentBody:
+def _body_of_form(form: Form[Case]) -> schemas.SegmentBody:
     """The form's fields in the shape of the JSON body; lists come as repeated fields or separated by commas."""
     classes = [part.strip() for text in form.all("target_classes") for part in text.split(",")]
     points = form.text("points")

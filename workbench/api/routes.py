@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from workbench import __version__
-from workbench.api import cases, login, nim_status, overlay, problems, records, review_ct, synthesise_ct
+from workbench.api import cases, chat, library, login, nim_status, overlay, problems, records, review_ct, synthesise_ct
 from workbench.api.guard import Guard
 from workbench.api.observe import Observed
 from workbench.assets import asset
@@ -39,7 +39,7 @@ def build_app(workbench: Workbench, *, hosts: Callable[[], frozenset[str] | None
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
     )
     problems.register(app)
-    modules = (nim_status, records, review_ct, synthesise_ct, overlay, cases, login)
+    modules = (nim_status, records, review_ct, synthesise_ct, overlay, cases, chat, library, login)
     routers = [module.build_routes(workbench) for module in modules]
     for router in routers:
         app.include_router(router)

@@ -13,9 +13,11 @@ from workbench import __version__
 _COMMANDS = {
     "serve": "start the workbench and open it in a browser",
     "segment": "segment a CT and measure every structure",
+    "ingest": "add papers and guidelines to the library",
+    "chat": "ask the library; every answer with its sources",
     "generate": "have MAISI make synthetic CTs with their labels",
     "doctor": "look at this machine and the NIMs, and say what to mend",
-    "bench": "measure how fast a NIM answers",
+    "bench": "measure how fast a NIM answers, or how well the library does (chat)",
     "config": "show every setting, its value and where it comes from",
 }
 
@@ -54,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
     }
     _serve_options(made["serve"])
     _segment_options(made["segment"])
+    _ingest_options(made["ingest"])
+    _chat_options(made["chat"])
     _generate_options(made["generate"])
     _bench_options(made["bench"])
     return parser
@@ -77,6 +81,31 @@ def _segment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--series", type=int, metavar="N", help="which series, where CT holds several")
 
 
+def _ingest_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a file or folder: PDF, DOCX, HTML, Markdown, text, JSON Lines, or a zip of these",
+    )
+    parser.add_argument("--collection", metavar="NAME", help="made if new; default: imaging_literature")
+
+
+def _chat_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "question", nargs="?", metavar="QUESTION", help="what to ask; without it, a line each from standard input"
+    )
+    parser.add_argument(
+        "--collection", action="append", metavar="NAME", help="search there; repeat for several; default: all"
+    )
+    parser.add_argument("--source", action="append", metavar="NAME", help="only documents of this source; repeatable")
+    parser.add_argument("--year-from", type=int, metavar="YEAR", help="only documents of that year or later")
+    parser.add_argument("--year-to", type=int, metavar="YEAR", help="only documents of that year or earlier")
+    parser.add_argument("--top-k", type=_whole(1, 20), default=5, metavar="K", help="most passages used (default 5)")
+    parser.add_argument("--case", metavar="ID", help="a case whose measurements may be cited as [Case]")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the conversation there: .md, .json or .html")
+
+
 def _generate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", nargs="+", metavar="NAME", help="head, chest, abdomen, pelvis")
     parser.add_argument("--size", metavar="XxYxZ", help="voxels, such as 256x256x128 (default 256x256x256)")
@@ -97,7 +126,7 @@ def _generate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench_options(parser: argparse.ArgumentParser) -> None:
-    services = ("vista3d", "llm", "maisi", "vila_m3", "embed", "rerank")
+    services = ("vista3d", "llm", "maisi", "vila_m3", "embed", "rerank", "chat")
     parser.add_argument("service", metavar="SERVICE", choices=services, help=", ".join(services))
     parser.add_argument("--requests", type=_whole(1, 10_000), default=10, metavar="N", help="how many (default 10)")
     parser.add_argument("--concurrency", type=_whole(1, 64), default=1, metavar="C", help="at once (default 1)")
@@ -112,6 +141,9 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-tokens", type=_whole(1, 4096), default=128, metavar="N", help="llm: longest answer (default 128)"
+    )
+    parser.add_argument(
+        "--questions", nargs="+", metavar="FILE", help="chat: JSON Lines of questions; default: those that ship"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report there too")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workbench.cases.store import make_private, telling_disk_full
 from workbench.cases.workers import WorkerPool
+from workbench.cli import bench_chat
 from workbench.cli.bar import Bar
 from workbench.domain.bench import Answered, BenchReport, Spread, summarise
 from workbench.domain.clock import Clock
@@ -39,6 +40,8 @@ _ENDED = {"time": "ended by the time limit", "stopped": "stopped"}
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, keep the report. 1 where nothing was answered, or where it was stopped."""
+    if options.service == "chat":
+        return bench_chat.run(options)
     settings = load_settings(data_dir=options.data_dir, nim_mode=options.mode)
     service = Service(options.service)
     clock = Clock()

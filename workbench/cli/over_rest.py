@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 import httpx
 
@@ -23,7 +23,7 @@ def reachable(settings: Settings) -> Running | None:
     if there is None:
         return None
     try:
-        with _client(there) as client:
+        with client_of(there) as client:
             client.get("/health", timeout=5).raise_for_status()
     except httpx.HTTPError:
         return None
@@ -37,11 +37,11 @@ class OverRest:
         self._there = there
         self._wants_mode = wants_mode
 
-    def __enter__(self) -> OverRest:
-        self._client = _client(self._there)
-        mode = self._asked(self._client.get("/nim/status"))["mode"]
+    def __enter__(self) -> Self:
+        self.client = client_of(self._there)
+        mode = self.asked(self.client.get("/nim/status"))["mode"]
         if self._wants_mode not in (None, mode):
-            self._client.close()
+            self.client.close()
             raise ConfigurationError(
                 f"The workbench that owns this data folder runs in mode {mode}.",
                 hint=f"Leave --mode out, stop it, or give another folder with --data-dir to use {self._wants_mode}.",
@@ -49,7 +49,7 @@ class OverRest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self.client.close()
 
     def segment(
         self, files: list[Path], classes: list[str] | None, series: int | None, tell: Callable[..., None]
@@ -59,26 +59,26 @@ class OverRest:
         fields: dict[str, Any] = {"target_classes": classes or []}
         if series is not None:
             fields["series"] = str(series)
-        job = self._asked(
-            self._client.post(
+        job = self.asked(
+            self.client.post(
                 "/nim/vista3d/segment",
                 data=fields,
-                files=[("file", (path.name, cast(IO[bytes], _OpenedWhenRead(path)))) for path in files],
+                files=[("file", (path.name, cast(IO[bytes], OpenedWhenRead(path)))) for path in files],
                 headers={"Prefer": "respond-async"},
                 timeout=None,
             )
         )
         case_id = self._follow(job, tell)
-        answer: dict[str, Any] = self._asked(self._client.get(f"/cases/{case_id}"))["segmentation"]
+        answer: dict[str, Any] = self.asked(self.client.get(f"/cases/{case_id}"))["segmentation"]
         return answer
 
     def generate(self, fields: dict[str, Any], tell: Callable[..., None]) -> dict[str, Any]:
         """Send the request, then follow the job; returns the published answer."""
-        job = self._asked(
-            self._client.post("/nim/maisi/generate", json=fields, headers={"Prefer": "respond-async"}, timeout=None)
+        job = self.asked(
+            self.client.post("/nim/maisi/generate", json=fields, headers={"Prefer": "respond-async"}, timeout=None)
         )
         generation_id = self._follow(job, tell)
-        answer: dict[str, Any] = self._asked(self._client.get(f"/nim/maisi/generations/{generation_id}"))["answer"]
+        answer: dict[str, Any] = self.asked(self.client.get(f"/nim/maisi/generations/{generation_id}"))["answer"]
         return answer
 
     def _follow(self, job: dict[str, Any], tell: Callable[..., None]) -> str:
@@ -87,10 +87,10 @@ class OverRest:
         try:
             while job["state"] == "running":
                 time.sleep(_LOOK_EVERY_S)
-                job = self._asked(self._client.get(f"/jobs/{job_id}"))
+                job = self.asked(self.client.get(f"/jobs/{job_id}"))
                 tell(job["stage"], job["fraction"])
         except KeyboardInterrupt:
-            self._client.delete(f"/jobs/{job_id}")
+            self.client.delete(f"/jobs/{job_id}")
             raise
         if job["error"]:
             raise WorkbenchError(job["error"], hint=job["hint"])
@@ -98,23 +98,24 @@ class OverRest:
 
     def fetch(self, case_id: str, name: str, target: Path) -> None:
         """Write one of the case's files."""
-        with self._client.stream("GET", f"/cases/{case_id}/{name}", timeout=None) as answer:
+        with self.client.stream("GET", f"/cases/{case_id}/{name}", timeout=None) as answer:
             if answer.is_error:
                 answer.read()
-                self._asked(answer)
+                self.asked(answer)
             with target.open("wb") as file:
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
 
     @staticmethod
-    def _asked(answer: httpx.Response) -> Any:
+    def asked(answer: httpx.Response) -> Any:
+        """The answer's content; a refusal is raised in its own words."""
         content = answer.json()
         if answer.is_error:
             raise WorkbenchError(content.get("detail", "The workbench refused."), hint=content.get("hint"))
         return content
 
 
-class _OpenedWhenRead(io.RawIOBase):
+class OpenedWhenRead(io.RawIOBase):
     """A file that is opened when its turn to be sent comes: a series has more files than a process may hold open."""
 
     def __init__(self, path: Path) -> None:
@@ -151,7 +152,8 @@ class _OpenedWhenRead(io.RawIOBase):
             self._file = None
 
 
-def _client(there: Running) -> httpx.Client:
+def client_of(there: Running) -> httpx.Client:
+    """A client that speaks for who started the workbench."""
     return httpx.Client(
         base_url=there.url, headers={"Authorization": f"Bearer {there.token}"}, timeout=60, trust_env=False
     )

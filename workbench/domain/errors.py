@@ -107,6 +107,19 @@ class StateConflict(WorkbenchError):
     """The state of the case or job does not allow this now."""
 
 
+class ConsentNeeded(StateConflict):
+    """Something is about to leave this machine, and the person was not asked yet.
+
+    `what` names it (text, case, image), `sent` says it in a sentence, `where` is the host it would go to.
+    """
+
+    def __init__(self, message: str, *, what: str, sent: str, where: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.what = what
+        self.sent = sent
+        self.where = where
+
+
 class Busy(WorkbenchError):
     """A limit of this workbench is reached; trying again later works."""
 

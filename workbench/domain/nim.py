@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from workbench.domain.library import Embedder, Reranker
 from workbench.domain.provenance import Result
 from workbench.domain.segmentation import Segmentation, SegmentationRequest
 from workbench.domain.synthesis import Synthesis, SynthesisOrder
+
+if TYPE_CHECKING:
+    from workbench.domain.dialogue import Talker
 
 
 class Service(StrEnum):
@@ -191,6 +195,18 @@ class Services(Protocol):
     @property
     def segmenter(self) -> Segmenter:
         """Who segments."""
+
+    @property
+    def talker(self) -> Talker:
+        """Who answers from passages."""
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The embedding NIM, None where its address is not set or nobody is asked."""
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """The reranking NIM, None where its address is not set or nobody is asked."""
 
     @property
     def synthesizer(self) -> Synthesizer:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -14,6 +13,7 @@ from workbench.domain.errors import NimRejected, NimReplyInvalid, NimUnavailable
 from workbench.domain.progress import Progress
 from workbench.nim.complaint import clean, complaint
 from workbench.nim.http import Connection, Line, Streaming
+from workbench.nim.probe import model_ids
 from workbench.nim.turns import call
 
 _MOST_ERROR_LINES = 200
@@ -46,14 +46,12 @@ class ChatStream:
         """
         if not self._model:
             reply = self._line.get("/v1/models", within_s=5.0)
-            body: Any = reply.json() if reply.status == 200 else None
-            listed = body.get("data") if isinstance(body, dict) else None
-            ids = [each["id"] for each in listed if isinstance(each, dict) and "id" in each] if listed else []
+            ids = model_ids(reply)
             if not ids:
                 raise NimReplyInvalid(
                     f"Llama-3 lists no model (status {reply.status}).", hint=f"Check {self._setting}, or name a model."
                 )
-            self._model = str(ids[0])
+            self._model = ids[0]
         return self._model
 
     def ask(self, question: str, *, max_tokens: int, answer_s: float, progress: Progress) -> Timed:

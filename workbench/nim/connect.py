@@ -13,7 +13,9 @@ from typing import TypeVar
 import httpx
 
 from workbench.domain.clock import Clock
+from workbench.domain.dialogue import Talker
 from workbench.domain.errors import NimUnavailable
+from workbench.domain.library import Embedder, Reranker
 from workbench.domain.nim import (
     CheckReport,
     First,
@@ -33,21 +35,27 @@ from workbench.domain.synthesis import Synthesis
 from workbench.domain.work import RunInWorker
 from workbench.nim.check import check
 from workbench.nim.describe import Descriptions
+from workbench.nim.embed import EmbeddingNim
 from workbench.nim.evidence import Witnessed
 from workbench.nim.exchange import ExchangeFolder, ExchangeUrl
 from workbench.nim.http import new_client
 from workbench.nim.in_mode import InMode
+from workbench.nim.llm import Llama
+from workbench.nim.llm_stand_in import LlmStandIn
 from workbench.nim.maisi import Maisi
 from workbench.nim.maisi_stand_in import MaisiStandIn
 from workbench.nim.patience import Timeouts
 from workbench.nim.probe import Lookout, Probes, Target
+from workbench.nim.rerank import RerankingNim
 from workbench.nim.stand_ins import Vista3dStandIn
+from workbench.nim.talkers import RefusingTalker, TalkerInMode, TalkerWithStandIn, WitnessedTalker
 from workbench.nim.targets import base_url, target, targets
 from workbench.nim.vista3d import Vista3d
 from workbench.nim.vista3d_check import Observed, Vista3dCheck
 from workbench.nim.with_stand_in import Refusing, WithStandIn
 from workbench.settings import Settings
 
+HelperT = TypeVar("HelperT")
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -57,7 +65,8 @@ class Connections:
     """Who answers, how they are, and letting go of them.
 
     `segmenter`, `synthesizer` and `statuses` are those of the mode that the settings name; `in_mode` gives those of
-    any, built when first asked for and kept. All modes share clients, looks and evidence.
+    any, built when first asked for and kept. All modes share clients, looks and evidence. `warm` loads what the first
+    answer of Llama-3 would have to wait for, about a second's work without a socket.
     """
 
     segmenter: Segmenter
@@ -65,6 +74,7 @@ class Connections:
     statuses: Callable[[], tuple[NimStatus, ...]]
     in_mode: Callable[[Mode], Services]
     describe: Describe
+    warm: Callable[[], None]
     close: Callable[[], None]
 
 
@@ -96,6 +106,7 @@ def connect(settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scr
             client=parts.client,
             clock=clock,
         ),
+        warm=own.warm,
         close=parts.close,
     )
 
@@ -113,11 +124,13 @@ class _Parts:
         self.warning = delivery.warning()
         self.delivery = Observed(delivery, scratch)
         self.stand_in = Vista3dStandIn(clock=clock, run_in_worker=run_in_worker)
+        self.llm_stand_in = LlmStandIn(clock=clock)
         self.maisi_stand_in = MaisiStandIn(clock=clock, run_in_worker=run_in_worker)
         self._scratch = scratch
         self._lock = threading.Lock()
         self._vista3d: Vista3d | None = None
         self._maisi: Maisi | None = None
+        self._llamas: list[Llama] = []
 
     def vista3d(self, status: Callable[[], NimStatus]) -> Vista3d:
         """The one client of the own VISTA-3D NIM: it lets one volume in at a time, whoever sends it."""
@@ -134,6 +147,13 @@ class _Parts:
                     status=status,
                 )
             return self._vista3d
+
+    def llama(self, asked: Target, status: Callable[[], NimStatus]) -> Llama:
+        """A client of Llama-3, own or hosted, which is let go of with the rest."""
+        made = Llama(asked, client=self.client, clock=self.clock, status=status)
+        with self._lock:
+            self._llamas.append(made)
+        return made
 
     def maisi(self, status: Callable[[], NimStatus]) -> Maisi:
         """The one client of the own MAISI NIM: it makes one request at a time, whoever sends it."""
@@ -154,6 +174,10 @@ class _Parts:
     def close(self) -> None:
         """Let go of threads, the exchange's port and connections."""
         self.lookout.close()
+        with self._lock:
+            llamas, self._llamas = self._llamas, []
+        for each in llamas:
+            each.close()
         self.delivery.close()
         self.client.close()
 
@@ -177,10 +201,32 @@ class _Connected:
             mode,
             process_mode=parts.settings.nim_mode,
         )
+        self._llama: Llama | None = None
+        self._talker = TalkerInMode(
+            self._choose_talker(self._targets[Service.LLM]), mode, process_mode=parts.settings.nim_mode
+        )
+        self._embedder = self._helper(Service.EMBED, EmbeddingNim)
+        self._reranker = self._helper(Service.RERANK, RerankingNim)
 
     @property
     def segmenter(self) -> Segmenter:
         return self._segmenter
+
+    @property
+    def talker(self) -> Talker:
+        return self._talker
+
+    @property
+    def embedder(self) -> Embedder | None:
+        return self._embedder
+
+    @property
+    def reranker(self) -> Reranker | None:
+        return self._reranker
+
+    def warm(self) -> None:
+        if self._llama is not None:
+            self._llama.warm()
 
     @property
     def synthesizer(self) -> Synthesizer:
@@ -235,6 +281,27 @@ class _Connected:
             real = Witnessed(client(status), self._parts.lookout.evidence(asked), told)
         return WithStandIn(real, stand_in) if way.stand_in else real
 
+    def _choose_talker(self, asked: Target) -> Talker:
+        status = partial(self._probes.status, Service.LLM)
+        if asked.route.first is First.NOBODY:
+            return self._parts.llm_stand_in
+        real: Talker
+        if not asked.url:
+            real = RefusingTalker(partial(_llm_without, f"{asked.setting} is empty"), status)
+        elif asked.is_hosted and not asked.key:
+            real = RefusingTalker(_llm_without_key, status)
+        else:
+            self._llama = self._parts.llama(asked, status)
+            real = WitnessedTalker(self._llama, self._parts.lookout.evidence(asked))
+        return TalkerWithStandIn(real, self._parts.llm_stand_in) if asked.route.stand_in else real
+
+    def _helper(self, service: Service, make: Callable[..., HelperT]) -> HelperT | None:
+        """A helper where its address is set and somebody is asked in this mode."""
+        asked = self._targets.get(service)
+        if asked is None or asked.route.first is First.NOBODY:
+            return None
+        return make(asked, client=self._parts.client, status=partial(self._probes.status, service))
+
 
 def _told(answer: Segmentation) -> str:
     found = "everything" if answer.asked is None else f"{len(answer.asked)} structures"
@@ -252,6 +319,18 @@ def _not_hosted(asked: Target, reason: str) -> NimUnavailable:
     message = reason if asked.route.stand_in else f"{name} has {reason}, and no mock may stand in."
     return NimUnavailable(
         message, hint=f"Run a {name} NIM of your own with IMAGING_NIM_MODE=local and {asked.setting}."
+    )
+
+
+def _llm_without(why: str) -> NimUnavailable:
+    return NimUnavailable(
+        f"Llama-3 is not deployed: {why}.", hint="Start a Llama-3 NIM and set the address at which it answers."
+    )
+
+
+def _llm_without_key() -> NimUnavailable:
+    return NimUnavailable(
+        "The hosted Llama-3 needs a key: IMAGING_NVIDIA_API_KEY is empty.", hint="Get one at build.nvidia.com."
     )
 
 

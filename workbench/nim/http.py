@@ -67,7 +67,8 @@ class Connection:
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Remember the socket as it is opened (httpcore's `trace` extension)."""
-        if not event.startswith("connection.connect_") or not event.endswith(".complete"):
+        # TLS takes the first socket's place with one of its own; shutting the first would do nothing.
+        if not event.startswith(("connection.connect_", "connection.start_tls")) or not event.endswith(".complete"):
             return
         opened = info["return_value"].get_extra_info("socket")
         with self._lock:
@@ -246,7 +247,7 @@ class Line:
                 hint="Its log tells whether it is still working. A smaller volume, or fewer structures, takes less.",
             )
         if isinstance(error, httpx.ConnectError):
-            return self._not_connected(error)
+            return not_connected(error, name=name, setting=setting)
         if isinstance(error, httpx.DecodingError):
             return NimReplyInvalid(f"The answer of {name} is compressed in a way that cannot be undone.")
         return NimUnavailable(
@@ -254,22 +255,24 @@ class Line:
             hint="The NIM may have restarted or run out of memory: see its log (docker logs).",
         )
 
-    def _not_connected(self, error: httpx.ConnectError) -> NimUnavailable:
-        cause = _root(error)
-        if isinstance(cause, socket.gaierror):
-            return NimUnavailable(
-                f"{self._name} could not be reached: the host name in its address is not known here.",
-                hint=f"Check the spelling of the host in {self._setting}.",
-            )
-        if isinstance(cause, ConnectionRefusedError) or "refused" in str(error).lower():
-            return ConnectionRefused(
-                f"{self._name} refused the connection: nothing listens at its address.",
-                hint=f"Start the NIM, or correct {self._setting}. Its start takes several minutes.",
-            )
+
+def not_connected(error: Exception, *, name: str, setting: str) -> NimUnavailable:
+    """The error for a connection that was not made, by what lies under `error`."""
+    cause = _root(error)
+    if isinstance(cause, socket.gaierror):
         return NimUnavailable(
-            f"{self._name} could not be reached over the network.",
-            hint=f"Check the address in {self._setting}, and http against https.",
+            f"{name} could not be reached: the host name in its address is not known here.",
+            hint=f"Check the spelling of the host in {setting}.",
         )
+    if isinstance(cause, ConnectionRefusedError) or "refused" in str(error).lower():
+        return ConnectionRefused(
+            f"{name} refused the connection: nothing listens at its address.",
+            hint=f"Start the NIM, or correct {setting}. Its start takes several minutes.",
+        )
+    return NimUnavailable(
+        f"{name} could not be reached over the network.",
+        hint=f"Check the address in {setting}, and http against https.",
+    )
 
 
 def _root(error: BaseException) -> BaseException:

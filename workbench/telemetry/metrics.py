@@ -77,6 +77,17 @@ class Metrics:
             ("service", "purpose"),
             registry=self._registry,
         )
+        self._answers = Counter(
+            "workbench_answers",
+            "Questions to the library answered, by the evidence found (strong, weak, none).",
+            ("evidence",),
+            registry=self._registry,
+        )
+        self._unsupported = Counter(
+            "workbench_unsupported_sentences",
+            "Sentences of answers that were marked: uncited, not held by what they cite, or with a wrong number.",
+            registry=self._registry,
+        )
 
     def watch(
         self, name: str, help_text: str, read: Callable[[], Mapping[str, float] | float], label: str = ""
@@ -106,6 +117,11 @@ class Metrics:
     def purpose_refused(self, *, service: str, purpose: str) -> None:
         """Count a call for a purpose that is not allowed."""
         self._purpose_refusals.labels(service, purpose).inc()
+
+    def answer(self, evidence: str, *, unsupported: int) -> None:
+        """Count an answer of the library and its marked sentences."""
+        self._answers.labels(evidence).inc()
+        self._unsupported.inc(unsupported)
 
     def text(self) -> bytes:
         """Everything in Prometheus's text format."""

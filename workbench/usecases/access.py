@@ -46,6 +46,11 @@ class Access:
         self._failures: deque[float] = deque(maxlen=100)
 
     @property
+    def is_for_one(self) -> bool:
+        """Whether everybody who reaches this workbench is its one user: on loopback, unshared, no key, no login."""
+        return self._rules.trusts_this_machine
+
+    @property
     def wants_login(self) -> bool:
         """Whether people sign in before they see the page."""
         return bool(self._rules.logins)

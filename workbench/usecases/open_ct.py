@@ -55,6 +55,11 @@ class OpenCt:
         self._phantom_lock = threading.Lock()
         self._runs = runs
 
+    @property
+    def max_bytes(self) -> int:
+        """Most bytes of an upload."""
+        return self.limits.max_bytes
+
     def receive(self, visitor: Visitor) -> Case:
         """Make an empty case to put an upload into; its files go there through `new_file`."""
         case = self._new_case(visitor, Source.UPLOAD)

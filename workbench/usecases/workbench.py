@@ -9,14 +9,20 @@ from workbench.cases.store import CaseStore
 from workbench.domain.bench import BenchReport
 from workbench.domain.clock import Clock
 from workbench.usecases.access import Access
+from workbench.usecases.add_documents import AddDocuments
+from workbench.usecases.chat import Chat
+from workbench.usecases.consent import Consents
 from workbench.usecases.export_ct import ExportCt
 from workbench.usecases.judge_ct import JudgeCt
+from workbench.usecases.library import KeepLibrary
+from workbench.usecases.library_counts import LibraryCounts
 from workbench.usecases.memory_planner import MemoryPlanner
 from workbench.usecases.nim_metrics import NimMetrics
 from workbench.usecases.nim_status import NimStatuses
 from workbench.usecases.open_ct import OpenCt
 from workbench.usecases.records import Records
 from workbench.usecases.review_ct import ReviewCt
+from workbench.usecases.starter_library import StarterLibrary
 from workbench.usecases.synthesise_ct import SynthesiseCt
 
 
@@ -30,6 +36,12 @@ class Workbench:
 
     opening: OpenCt
     review: ReviewCt
+    chat: Chat
+    library: KeepLibrary
+    library_counts: LibraryCounts
+    adding: AddDocuments
+    starter: StarterLibrary
+    consents: Consents
     exports: ExportCt
     synthesis: SynthesiseCt
     judging: JudgeCt

@@ -1,0 +1,170 @@
+"""`/query`, `/search` and what the page needs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from workbench.api import chat_schemas as schemas
+from workbench.api.asking import Asker, is_visit, json_body
+from workbench.api.chat_answers import event, query_answer, search_answer
+from workbench.api.problems import problem_content
+from workbench.domain.dialogue import ChatEvent, Finished, Question, Sampling, Turn
+from workbench.domain.errors import WorkbenchError
+from workbench.usecases.answer_under_way import AnswerUnderWay
+from workbench.usecases.consent import Leaving
+from workbench.usecases.export_chat import EXPORTS, export_chat
+from workbench.usecases.workbench import Workbench
+
+_POLL_S = 0.01
+
+
+def build_routes(workbench: Workbench) -> APIRouter:
+    """The routes of this use case."""
+    router = APIRouter(tags=["Chat"])
+
+    @router.post("/query", response_model=schemas.QueryAnswer, openapi_extra=_body(schemas.QueryBody))
+    async def query(request: Request, visitor: Asker) -> Response:
+        """Ask the library; answered from its passages or not at all, every sentence held against what it cites.
+
+        With `stream: true` the answer is server-sent events: `searching`, `passages`, `token` …, then `done` with the
+        whole answer, or `error` with a problem object.
+        """
+        body: schemas.QueryBody = await json_body(request, schemas.QueryBody)
+        events = await run_in_threadpool(
+            workbench.chat.ask, visitor, question_of(body), asks_consent=is_visit(workbench, request)
+        )
+        if not body.stream:
+            answer = await _whole(request, events)
+            return JSONResponse(answer)
+        return StreamingResponse(
+            _told(events),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @router.get("/search")
+    def search(
+        visitor: Asker,
+        q: Annotated[str, Query(description="what to look for")],
+        k: Annotated[int, Query(ge=1, le=100)] = 10,
+        collection: Annotated[list[str] | None, Query(description="repeated for several; none means all")] = None,
+        year_from: int | None = None,
+        year_to: int | None = None,
+        source: Annotated[list[str] | None, Query()] = None,
+        words_only: Annotated[bool, Query(description="search by words, without vectors")] = False,
+    ) -> schemas.SearchAnswer:
+        """Passages by words and meaning, best first, one a document."""
+        question = Question(
+            text=q,
+            top_k=k,
+            collections=tuple(each for each in collection or () if each),
+            year_from=year_from,
+            year_to=year_to,
+            sources=tuple(source or ()),
+        )
+        return search_answer(workbench.chat.retrieve(visitor, question, words_alone=words_only))
+
+    @router.post("/consent", status_code=204, openapi_extra=_body(schemas.ConsentBody))
+    async def consent(request: Request, visitor: Asker) -> Response:
+        """Say for this visit whether something may leave this machine; asked of people, not of scripts."""
+        body: schemas.ConsentBody = await json_body(request, schemas.ConsentBody)
+        workbench.consents.say(visitor, Leaving(body.what), granted=body.granted)
+        return Response(status_code=204)
+
+    @router.post("/query/export", openapi_extra=_body(schemas.ExportBody))
+    async def export(request: Request, visitor: Asker) -> Response:
+        """A conversation as a file: Markdown, JSON or HTML, with the passages it rests on."""
+        body: schemas.ExportBody = await json_body(request, schemas.ExportBody)
+        exchanges = [each.model_dump(mode="json") for each in body.exchanges]
+        made = export_chat(exchanges, body.format, at=workbench.clock.stamp())
+        return Response(
+            made,
+            media_type=f"{EXPORTS[body.format]}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="conversation.{body.format}"'},
+        )
+
+    return router
+
+
+def _body(model: type[Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+def question_of(body: schemas.QueryBody) -> Question:
+    """The question in a request's body."""
+    return Question(
+        text=body.question,
+        collections=tuple(each for each in body.collections if each),
+        year_from=body.filters.year_from,
+        year_to=body.filters.year_to,
+        sources=tuple(body.filters.sources),
+        top_k=body.top_k,
+        case_id=body.case_id or None,
+        history=tuple(Turn(role=each.role, text=each.text) for each in body.history),
+        sampling=Sampling(**body.sampling.model_dump()),
+    )
+
+
+async def _whole(request: Request, events: AnswerUnderWay) -> dict[str, Any]:
+    """The last event's answer. A client that goes away stops the model."""
+    async for told in _Pumped(events, request.is_disconnected):
+        if isinstance(told, WorkbenchError):
+            raise told
+        if isinstance(told, Finished):
+            return query_answer(told.answer).model_dump(mode="json")
+    raise WorkbenchError("The question was given up before it was answered.")
+
+
+async def _told(events: AnswerUnderWay) -> AsyncIterator[str]:
+    """Server-sent events. Starlette closes this when the client goes away, which stops the model."""
+    async for told in _Pumped(events, None):
+        name, content = ("error", problem_content(told)) if isinstance(told, WorkbenchError) else event(told)
+        yield f"event: {name}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n"
+
+
+class _Pumped:
+    """Events read in one thread of their own, so that spans and clean-up stay together; stopped when nobody reads."""
+
+    def __init__(self, events: AnswerUnderWay, gone: Callable[[], Any] | None) -> None:
+        self._events = events
+        self._gone = gone
+        self._queue: SimpleQueue[ChatEvent | WorkbenchError | None] = SimpleQueue()
+
+    async def __aiter__(self) -> AsyncIterator[ChatEvent | WorkbenchError]:
+        context = copy_context()
+        Thread(target=context.run, args=(self._pump,), daemon=True, name="chat").start()
+        try:
+            while True:
+                try:
+                    told = self._queue.get_nowait()
+                except Empty:
+                    if self._gone is not None and await self._gone():
+                        return
+                    await asyncio.sleep(_POLL_S)
+                    continue
+                if told is None:
+                    return
+                yield told
+        finally:
+            self._events.stop()
+
+    def _pump(self) -> None:
+        try:
+            for told in self._events:
+                self._queue.put(told)
+        except WorkbenchError as error:
+            self._queue.put(error)
+        except Exception as error:  # noqa: BLE001 - the boundary of a thread: whoever waits must be told
+            self._queue.put(WorkbenchError(f"Something unexpected went wrong ({type(error).__name__})."))
+        finally:
+            self._queue.put(None)

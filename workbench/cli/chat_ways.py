@@ -1,0 +1,81 @@
+"""Two ways of asking the library: the workbench that runs on this machine, or one of this command's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from workbench.api.chat import question_of
+from workbench.api.chat_answers import event
+from workbench.api.chat_schemas import QueryBody
+from workbench.assemble import assemble
+from workbench.cli.over_rest import OverRest
+from workbench.domain.errors import WorkbenchError
+from workbench.running import owning
+from workbench.settings import Settings
+from workbench.usecases.access import LOCAL
+from workbench.usecases.workbench import Workbench
+
+_STARTER_S = 600.0
+
+Event = tuple[str, dict[str, Any]]
+
+
+class AskingWay(Protocol):
+    """How a question becomes the published events."""
+
+    def ask(self, body: dict[str, Any]) -> Iterator[Event]:
+        """`searching`, `passages`, `token` …, `done`; an error is raised."""
+
+
+class AskOverRest(OverRest):
+    """Asks the running workbench, which owns the library."""
+
+    def ask(self, body: dict[str, Any]) -> Iterator[Event]:
+        """Read server-sent events as they come."""
+        with self.client.stream("POST", "/query", json={**body, "stream": True}, timeout=None) as answer:
+            if answer.is_error:
+                answer.read()
+                self.asked(answer)
+            name = ""
+            for line in answer.iter_lines():
+                if line.startswith("event:"):
+                    name = line.removeprefix("event:").strip()
+                elif line.startswith("data:"):
+                    content = json.loads(line.removeprefix("data:"))
+                    if name == "error":
+                        raise WorkbenchError(content["detail"], hint=content.get("hint"))
+                    yield name, content
+
+
+class AskInProcess:
+    """A workbench for one command; it owns the data folder, and the library in it, while it lasts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._held = ExitStack()
+
+    def __enter__(self) -> AskInProcess:
+        self._held.enter_context(owning(self._settings.data_dir))
+        self._workbench: Workbench = assemble(self._settings).workbench
+        self._held.callback(self._workbench.close)
+        self._workbench.starter.begin()
+        state = self._workbench.starter.wait(_STARTER_S)
+        if state.state == "failed":
+            raise WorkbenchError(f"The starter library could not be indexed: {state.why}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def ask(self, body: dict[str, Any]) -> Iterator[Event]:
+        """The same events without a wire."""
+        question = question_of(QueryBody.model_validate(body))
+        under_way = self._workbench.chat.ask(LOCAL, question, asks_consent=False)
+        try:
+            for told in under_way:
+                yield event(told)
+        finally:
+            under_way.stop()

@@ -1,0 +1,1 @@
+"""The library: reading documents, keeping their passages, and finding those that answer a question."""

@@ -1,0 +1,1 @@
+"""How English medical text is read by code: terms, sentences, keyword weights, and what supports what."""
