@@ -51,6 +51,8 @@ def mock_set(desk: Desk, note: Path) -> dict[str, bytes]:
         desk.page.get_by_role("tab", name=tab, exact=True).click()
         if tab == "Status":
             expect(desk.page.locator("#status-table tr[data-state=mock]")).to_have_count(4)
+        if tab == "Chat":
+            expect(desk.page.locator("#chat-room")).to_have_attribute("data-library", "ready")
         desk.page.evaluate("document.activeElement.blur()")
         shoot(desk, tab.lower(), taken)
     demo(desk)

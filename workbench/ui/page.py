@@ -12,7 +12,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from workbench.assets import asset
-from workbench.ui import coming, nim_status, review_ct
+from workbench.ui import chat, coming, nim_status, review_ct
 from workbench.ui.badge import badge_html
 from workbench.usecases.workbench import Workbench
 
@@ -38,7 +38,7 @@ def mount_page(app: FastAPI, workbench: Workbench, *, max_upload_mb: int) -> Fas
         run_history=False,
         footer_links=[],
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css_paths=[asset("web", "workbench.css"), asset("web", "status.css")],
+        css_paths=[asset("web", "workbench.css"), asset("web", "status.css"), asset("web", "chat.css")],
         js=_start_script(facts),
         show_error=False,
     )
@@ -58,6 +58,8 @@ def build_page(workbench: Workbench) -> gr.Blocks:
                 with gr.Tab(name, id=name.lower()):
                     if name == "Segment":
                         review_ct.build_tab(workbench, page, badge)
+                    elif name == "Chat":
+                        chat.build_tab()
                     elif name == "Status":
                         nim_status.build_tab(workbench)
                     else:
