@@ -1,4 +1,5 @@
 // The page around the viewer: who answers, the volumes table, the status line, links to a view.
+import { startChat } from './chat/index.js';
 import { startPanel } from './panel.js';
 import { startStatus } from './status.js';
 import { startRecordNotice } from './records.js';
@@ -23,4 +24,5 @@ export function start(facts) {
   startTable();
   startStatusLine();
   startLinks();
+  startChat(facts);
 }

@@ -205,7 +205,7 @@ def test_an_address_opens_its_tab(sit_down: Callable[..., Desk], mock_server: Se
     expect(desk.page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
 
 
-@pytest.mark.parametrize("name", ["Synthesize", "Ask", "Chat"])
+@pytest.mark.parametrize("name", ["Synthesize", "Ask"])
 def test_a_tab_that_is_not_built_says_what_it_will_do_and_offers_nothing(desk: Desk, name: str) -> None:
     open_tab(desk, name)
     panel = desk.page.locator(".wb-coming:visible")

@@ -12,11 +12,6 @@ _TEXT = {
         "Put a question about the slice on screen, or about a picture of yours, to VILA-M3, and see exactly which "
         "pixels and words were sent.",
     ),
-    "Chat": (
-        "Llama-3 with its sources",
-        "Ask in plain words and read an answer with numbered citations into a library of your own papers, or be told "
-        "that the library does not answer.",
-    ),
 }
 
 

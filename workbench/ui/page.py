@@ -12,10 +12,11 @@ import gradio as gr
 from fastapi import FastAPI
 
 from workbench.assets import asset
-from workbench.ui import coming, nim_status, review_ct, synthesise_ct
+from workbench.ui import chat, coming, nim_status, review_ct, synthesise_ct
 from workbench.ui.badge import badge_html
 from workbench.usecases.workbench import Workbench
 
+_STYLES = ("workbench.css", "status.css", "synthesise.css", "chat.css")
 _TABS = ("Segment", "Synthesize", "Ask", "Chat", "Status")
 _FOOT = """<footer class="wb-foot" aria-label="Status line"><span id="wb-at"></span><span id="wb-under"></span>
 <span id="wb-grid"></span><span id="wb-memory"></span>
@@ -38,7 +39,7 @@ def mount_page(app: FastAPI, workbench: Workbench, *, max_upload_mb: int) -> Fas
         run_history=False,
         footer_links=[],
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css_paths=[asset("web", "workbench.css"), asset("web", "status.css"), asset("web", "synthesise.css")],
+        css_paths=[asset("web", name) for name in _STYLES],
         js=_start_script(facts),
         show_error=False,
     )
@@ -60,6 +61,8 @@ def build_page(workbench: Workbench) -> gr.Blocks:
                         review_ct.build_tab(workbench, page, badge)
                     elif name == "Synthesize":
                         synthesise_ct.build_tab(workbench)
+                    elif name == "Chat":
+                        chat.build_tab()
                     elif name == "Status":
                         nim_status.build_tab(workbench)
                     else:
