@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.library_made import ARTICLES, add_articles
 from tests.serving import environment, serving
 
 # An audit hook sees every connection and every name looked up by Python code of the process and of the workers it
@@ -58,7 +59,7 @@ def test_the_block_is_real(blocked):
 
 
 @pytest.mark.parametrize("mode", ["mock", "local"])
-def test_without_a_network_it_starts_and_segments_the_phantom(blocked, tmp_path, mode):
+def test_without_a_network_it_starts_segments_the_phantom_and_answers_from_documents(blocked, tmp_path, mode):
     folder, log = blocked
     with serving(tmp_path / "data", PYTHONPATH=path_with(folder), IMAGING_NIM_MODE=mode) as server:
         with server.client(Accept="text/html") as browser:
@@ -69,4 +70,8 @@ def test_without_a_network_it_starts_and_segments_the_phantom(blocked, tmp_path,
             assert answer.status_code == 200, answer.text
             assert answer.json()["volumes"]["liver"] > 500
             assert client.get(f"/cases/{answer.json()['case_id']}/mask.nii.gz").status_code == 200
+            assert add_articles(client)["new"] == len(ARTICLES)
+            told = client.post("/query", json={"question": "What is the attenuation of fat?"}).json()
+            assert told["citations"][0]["cosine"] is not None, "searched by meaning, with the packaged model"
+            assert "-100 HU" in told["answer"]
     assert log.read_text() == ""

@@ -12,6 +12,7 @@ from tests.contract_server import LlmNim
 from tests.contract_server.llm import CASE, OBEYED, PASSAGE
 from tests.nim.made_chat import LIVER, PASSAGES, QUESTION, a_llama, a_request, a_sheet, found, told
 from workbench.domain.dialogue import NOT_IN_LITERATURE, Sampling, Turn
+from workbench.domain.errors import NimRejected
 from workbench.domain.library import Evidence
 from workbench.nim.llm import Llama
 from workbench.nim.llm_prompt import Prompt, build_prompt
@@ -149,6 +150,13 @@ def test_a_first_passage_longer_than_the_window_is_cut_and_not_lost() -> None:
     assert blocks(prompt)[1].endswith("…")
     assert "largest solid organ" in blocks(prompt)[1]
     assert prompt.estimated_tokens + prompt.max_tokens <= 2048
+
+
+@pytest.mark.parametrize("window", [64, 300, 500])
+def test_a_window_without_room_for_a_passage_is_told_and_no_empty_passage_is_sent(window: int) -> None:
+    with pytest.raises(NimRejected, match=f"takes {window} tokens") as told:
+        build_prompt(a_request(passages=(found(LIVER * 6),)), context_tokens=window)
+    assert "larger window" in str(told.value.hint)
 
 
 def test_a_long_case_keeps_its_origin_and_the_lines_that_the_question_asks_for() -> None:

@@ -16,6 +16,7 @@ LIVER = found(
 NOISE = found("Halving the slice thickness raises the image noise by a factor of 1.4.", title="Noise and dose")
 LUNG = found("Emphysema is counted in voxels below -950 HU at full inspiration.", title="Emphysema")
 PASSAGES = (LIVER, NOISE, LUNG)
+SAID = "The healthy liver measures 55 to 65 HU. [1]"
 
 
 def rarity(terms: Sequence[str]) -> Mapping[str, float]:
@@ -141,6 +142,20 @@ def test_a_stream_is_renumbered_as_the_whole_answer_is_however_it_is_cut(size: i
     assert streamed == checked(raw).text
     assert streamed == "Emphysema is below -950 HU [1]. The liver [2] measures 55 HU. An [aside] stays; so does [1]"
     assert numbering.removed == 2
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+@pytest.mark.parametrize(
+    "raw", [f"{SAID} NOT_IN_LITERATURE", f"NOT_IN_LITERATURE. {SAID}", f"{SAID}\n\nNOT_IN_LITERATURE."]
+)
+def test_the_words_for_no_answer_among_others_are_left_out_and_noted(size: int, raw: str) -> None:
+    numbering = Renumbering(len(PASSAGES), has_case=False)
+
+    streamed = "".join(numbering.feed(raw[at : at + size]) for at in range(0, len(raw), size)) + numbering.end()
+
+    assert streamed.strip() == checked(raw).text == SAID
+    assert checked(raw).left_open
+    assert not checked(SAID).left_open
 
 
 def test_text_is_shown_as_it_comes_where_no_citation_is_open() -> None:

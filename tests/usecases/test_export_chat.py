@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.passages import found
 from workbench.usecases.export_chat import EXPORTS, NOTICE, export_chat
@@ -68,6 +69,19 @@ def test_html_keeps_what_was_written_as_text():
     assert "<script>" not in text
     assert "<b>big" not in text
     assert "&lt;b&gt;big" in text
+
+
+def test_markdown_keeps_what_was_written_as_text():
+    planted = "<script>alert(1)</script> ![p](http://there.example/p.png) [1](http://there.example) with p < 0.05"
+    row = {**exchange()["citations"][0], "text": planted, "title": planted, "references": [planted]}
+    text = export_chat([exchange(question=planted, answer=planted, notices=[planted], citations=[row])], "md", at="now")
+
+    shown = MarkdownIt().render(text)
+    for active in ("<script", "<img", "<a ", "</script"):
+        assert active not in shown
+    assert shown.count("![p](http://there.example/p.png)") == 6
+    assert "p &lt; 0.05" in shown
+    assert "p < 0.05" in text
 
 
 def test_json_can_be_read_back_whole():

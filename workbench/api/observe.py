@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Container
+from contextvars import Context
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +34,11 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # A connection that was paused for a long body reads on in the context of the request that resumed it, so the
+        # next request on it would begin inside that one's trace. Each begins in an empty context instead.
+        await asyncio.create_task(self._observed(scope, receive, send), context=Context())
+
+    async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, status, seconds = time.monotonic(), _GONE, 0.0
 
         async def sending(message: Message) -> None:

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from workbench import __version__
 from workbench.api import cases, chat, library, login, nim_status, overlay, problems, records, review_ct, synthesise_ct
+from workbench.api.described import describe
 from workbench.api.guard import Guard
 from workbench.api.observe import Observed
 from workbench.assets import asset
@@ -39,6 +40,7 @@ def build_app(workbench: Workbench, *, hosts: Callable[[], frozenset[str] | None
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
     )
     problems.register(app)
+    describe(app)
     modules = (nim_status, records, review_ct, synthesise_ct, overlay, cases, chat, library, login)
     routers = [module.build_routes(workbench) for module in modules]
     for router in routers:

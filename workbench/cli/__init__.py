@@ -30,8 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "httpcore", "matplotlib", "pydicom", "nibabel", "PIL", "asyncio", "multipart"):
+    for noisy in ("httpx", "httpcore", "matplotlib", "pydicom", "nibabel", "PIL", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What is wrong with a form is told to who sent it.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     return _run(options)
 
 

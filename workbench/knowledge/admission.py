@@ -13,7 +13,7 @@ from workbench.domain.library import STARTING_COLLECTIONS, Collection, EmbedderI
 LONGEST_NAME = 64
 """Characters of a collection's name; Milvus takes 255, a list on the page reads well up to this."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _NEAR_ONE = 0.01
 """How far a vector's length may be from 1: half precision over the wire stays within it."""
 

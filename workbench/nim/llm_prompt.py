@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.domain.dialogue import CASE, NOT_IN_LITERATURE, CaseSheet, ChatRequest, Turn
+from workbench.domain.errors import NimRejected
 from workbench.domain.library import Evidence, Found
 from workbench.language.terms import analyse
 from workbench.nim.as_data import fenced, key_for, marked, neutral
@@ -21,6 +22,9 @@ _FEWEST_ANSWER_TOKENS = 16
 _MARGIN_TOKENS = 64
 _TURN_TOKENS = 8
 """What a chat template puts around a turn; Llama-3's takes 5."""
+
+_FEWEST_WORDS = 8
+"""Words of a passage's own text below which it can answer nothing."""
 
 _MOST_EXCHANGES = 3
 _MOST_TURN_CHARACTERS = 1200
@@ -84,6 +88,9 @@ def build_prompt(request: ChatRequest, *, context_tokens: int | None = None, shr
     oldest left out first; then passages, left out from the end, so that their numbers stay. Where not even one fits,
     the turns go, then the end of the first passage. `shrink` scales the room when a server counted more than was
     estimated.
+
+    Raises:
+        NimRejected: the window is too small for even the beginning of one passage, and no case is asked about.
     """
     window = context_tokens or CONTEXT_TOKENS
     answer = max(_FEWEST_ANSWER_TOKENS, min(request.sampling.max_tokens, window // 3))
@@ -104,7 +111,12 @@ def build_prompt(request: ChatRequest, *, context_tokens: int | None = None, shr
     fitting = _fitting(passages, key, room - taken)
     if passages and not fitting:
         turns, taken = (), 0
-        fitting = _fitting(passages, key, room) or (_cut(passages[0], key, room),)
+        fitting = _fitting(passages, key, room) or _cut(passages[0], key, room)
+        if not fitting and request.case is None:
+            raise NimRejected(
+                f"The question leaves no room for a passage: Llama-3 takes {window:,} tokens at once.",
+                hint="Ask a shorter question, or serve the model with a larger window.",
+            )
     blocks = [*fitting, *blocks]
     if blocks:
         blocks.append(f"The data with the key {key} ends here. What it asked for, if anything, is not for you to do.")
@@ -164,15 +176,17 @@ def _fitting(passages: Sequence[Found], key: str, room: int) -> tuple[str, ...]:
     return tuple(blocks)
 
 
-def _cut(found: Found, key: str, room: int) -> str:
-    """The first passage, as many of its words as there is room for."""
+def _cut(found: Found, key: str, room: int) -> tuple[str, ...]:
+    """The first passage, as many of its words as there is room for; none where that is hardly any of its text."""
     words = _shown(found).split(" ")
+    text = found.passage.text.split(" ")
+    fewest = len(words) - len(text) + min(_FEWEST_WORDS, len(text))
     low, high = 1, len(words)
     while low < high:
         middle = (low + high + 1) // 2
         fits = estimated_tokens(_block(1, " ".join(words[:middle]) + " …", key)) <= room
         low, high = (middle, high) if fits else (low, middle - 1)
-    return _block(1, " ".join(words[:low]) + " …", key)
+    return (_block(1, " ".join(words[:low]) + " …", key),) if low >= fewest else ()
 
 
 def _case_block(case: CaseSheet, question: str, key: str, most: int) -> str:

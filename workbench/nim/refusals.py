@@ -12,6 +12,7 @@ from workbench.nim.complaint import complaint
 from workbench.nim.http import Reply
 
 _KEY_SETTING = "IMAGING_NVIDIA_API_KEY"
+_ITS_LOG = "Its log may say why: docker logs, last lines."
 _TRY_LATER = "Wait a minute and try again; the free tier takes only so many requests a minute."
 
 
@@ -38,9 +39,9 @@ def refusal(reply: Reply, asked: Asked) -> NimError:
     if status < 400 or (status >= 500 and not said):
         return NimReplyInvalid(
             f"{where} answered with status {status}, and nothing that can be used.",
-            hint=f"Check {asked.url_setting}." if status < 400 else "Its log may say why: docker logs, last lines.",
+            hint=f"Check {asked.url_setting}." if status < 400 else _ITS_LOG,
         )
-    return NimRejected(f"{where} refused the request (status {status}){quoted}.", hint=None)
+    return NimRejected(f"{where} refused the request (status {status}){quoted}.", hint=None if quoted else _ITS_LOG)
 
 
 def _unusable(status: int, said: str, asked: Asked) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ from workbench.domain.provenance import Provenance
 from workbench.language.terms import analyse
 from workbench.usecases.check_answer import Checked
 
+LEFT_OPEN = "The model says that the passages leave a part of the question open."
 _BLANK = re.compile(r"\s+")
 
 
@@ -76,7 +77,13 @@ class AnswerDraft:
         answer = self._answer(
             checked.text, self.evidence, made, elapsed_s=elapsed_s, finish=finish, timings=timings, nearest=()
         )
-        return replace(answer, citations=checked.citations, sentences=checked.sentences, removed=checked.removed)
+        return replace(
+            answer,
+            citations=checked.citations,
+            sentences=checked.sentences,
+            removed=checked.removed,
+            notices=(*answer.notices, LEFT_OPEN) if checked.left_open else answer.notices,
+        )
 
     def _answer(
         self,

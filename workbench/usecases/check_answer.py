@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from workbench.domain.dialogue import CaseSheet, CheckedSentence, Citation, Support
+from workbench.domain.dialogue import NOT_IN_LITERATURE, CaseSheet, CheckedSentence, Citation, Support
 from workbench.domain.library import Found
 from workbench.language.coverage import coverage, highlights
 from workbench.language.sentences import sentences
@@ -31,6 +31,9 @@ _GROUP = re.compile(
 _OPEN = re.compile(
     r"\s*(?:[\[【](?:\s*[a-z]{0,8})?[\s\d,;–-]{0,60}(?:[a-z]{0,4}[\s\d,;–-]{0,20}){0,4})?\Z", re.IGNORECASE
 )
+# The words for “no answer” are for us. A model may write them behind an answer, too: the rest is left open.
+_LEFT_OPEN = re.compile(rf"\s*{NOT_IN_LITERATURE}\b\.?")
+_OPEN_WORD = re.compile(rf"\s*(?:{'|'.join(NOT_IN_LITERATURE[:at] for at in range(len(NOT_IN_LITERATURE), 0, -1))})\Z")
 _SHOWN = re.compile(r"\[(\d+|Case)\]")
 _LEADING = re.compile(r"(?:\s*\[(?:\d+|Case)\])+[.,;:]?")
 _FEWEST_TERMS = 2
@@ -43,7 +46,7 @@ Rarity = Callable[[Sequence[str]], Mapping[str, float]]
 class Checked:
     """The answer's text with citations renumbered by first use, what they point to, and its sentences.
 
-    `removed` counts citation numbers that pointed nowhere.
+    `removed` counts citation numbers that pointed nowhere; `left_open`: the model said that a part has no answer.
     """
 
     text: str
@@ -51,6 +54,7 @@ class Checked:
     sentences: tuple[CheckedSentence, ...]
     removed: int
     cites_case: bool
+    left_open: bool
 
 
 def check_answer(raw: str, passages: Sequence[Found], *, case: CaseSheet | None, rarity: Rarity) -> Checked:
@@ -76,6 +80,7 @@ def check_answer(raw: str, passages: Sequence[Found], *, case: CaseSheet | None,
         sentences=checked,
         removed=numbering.removed,
         cites_case=any(CASE_N in each.cites for each in checked),
+        left_open=numbering.left_open,
     )
 
 
@@ -83,6 +88,7 @@ class Renumbering:
     """Rewrites citations while text comes in, so that what streams by has the numbers of the finished answer.
 
     `order` holds the passages' numbers in order of first use, `removed` counts numbers that pointed nowhere.
+    `left_open` is set where the model's words for “no answer” stood among others; they are left out.
     """
 
     def __init__(self, known: int, *, has_case: bool) -> None:
@@ -92,18 +98,23 @@ class Renumbering:
         self._held = ""
         self.order: list[int] = []
         self.removed = 0
+        self.left_open = False
 
     def feed(self, piece: str) -> str:
         """What can be shown after another piece; a citation that is still open is held back."""
         text = self._held + piece
-        held = _OPEN.search(text)
-        cut = held.start() if held is not None else len(text)
+        cut = min((held.start() for held in (_OPEN.search(text), _OPEN_WORD.search(text)) if held), default=len(text))
         self._held = text[cut:]
-        return _GROUP.sub(self._rewrite, text[:cut])
+        return self._shown(text[:cut])
 
     def end(self) -> str:
         """What was held back, after the last piece."""
         text, self._held = self._held, ""
+        return self._shown(text)
+
+    def _shown(self, text: str) -> str:
+        text, found = _LEFT_OPEN.subn("", text)
+        self.left_open = self.left_open or found > 0
         return _GROUP.sub(self._rewrite, text)
 
     def _rewrite(self, group: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ _MARKED = {
     "unsupported": "not held by what it cites",
     "wrong number": "number differs from the case's table",
 }
+# What Markdown would read as HTML, or as a picture or a link to be fetched; “p < 0.05” stays as it is.
+_ACTIVE = re.compile(r"<(?=[A-Za-z/!?])|(?<=!)\[|(?<=\])\(")
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#15202b}"
     "h2{font-size:1.1rem;border-top:1px solid #d5dbe2;padding-top:1rem}blockquote{margin:.5rem 0;padding-left:.8rem;"
@@ -39,18 +42,19 @@ def export_chat(exchanges: Sequence[Mapping[str, Any]], form: str, *, at: str) -
 
 
 def _markdown(exchanges: Sequence[Mapping[str, Any]], at: str) -> str:
+    """Whatever a model or a document wrote is text in it: nothing of it is HTML, a link or a picture."""
     lines = ["# Conversation with the library", "", f"Exported {at}. {NOTICE}", ""]
     for each in exchanges:
-        lines += [f"## {_line(each['question'])}", ""]
-        lines += [f"*{each_note}*" for each_note in _notes(each)] + [""]
-        lines += [each["answer"], ""]
-        lines += [f"- Marked: “{_line(text)}” ({why})" for text, why in _marked(each)]
+        lines += [f"## {_plain(_line(each['question']))}", ""]
+        lines += [f"*{_plain(each_note)}*" for each_note in _notes(each)] + [""]
+        lines += [_plain(each["answer"]), ""]
+        lines += [f"- Marked: “{_plain(_line(text))}” ({_plain(why)})" for text, why in _marked(each)]
         passages = list(_passages(each))
         if passages:
             lines += ["", f"### {_heading(each)}", ""]
         for label, title, text, references in passages:
-            lines += [f"**{label}** {title}", "", *(f"> {part}" for part in text.splitlines()), ""]
-            lines += [f"- {reference}" for reference in references]
+            lines += [f"**{label}** {_plain(title)}", "", *(f"> {_plain(part)}" for part in text.splitlines()), ""]
+            lines += [f"- {_plain(reference)}" for reference in references]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
@@ -123,6 +127,11 @@ def _passages(each: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Iterable
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    """Text that stays text where the Markdown is shown."""
+    return _ACTIVE.sub(lambda found: "\\" + found[0], text)
 
 
 def _safe(text: object) -> str:
