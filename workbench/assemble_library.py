@@ -16,7 +16,8 @@ from workbench.domain.case import Case, Visitor
 from workbench.domain.clock import Clock
 from workbench.domain.errors import WorkbenchError
 from workbench.domain.library import Embedder
-from workbench.domain.nim import Mode, Service, Services, route
+from workbench.domain.nim import Mode, Service, route
+from workbench.domain.services import Services
 from workbench.knowledge.documents.nouns import DocumentLimits
 from workbench.knowledge.documents.page_picture import draw_page
 from workbench.knowledge.embedding import EmbedPassages, InWorker, OverTheWire

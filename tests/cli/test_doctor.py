@@ -14,7 +14,8 @@ import pytest
 from tests.contract_server import Family, HealthNim, Vista3dNim
 from workbench.cli import main
 from workbench.domain.memory import SPARK, Gpu, Machine
-from workbench.domain.nim import CheckReport, CheckStep, NimStatus, Segmenter, Service, Services, State
+from workbench.domain.nim import CheckReport, CheckStep, NimStatus, Segmenter, Service, State
+from workbench.domain.services import Services
 from workbench.usecases import doctor
 from workbench.usecases.doctor import Finding, Key, Level, Subject, examine
 

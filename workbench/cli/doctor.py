@@ -14,7 +14,8 @@ from pathlib import Path
 from workbench.cases.workers import WorkerPool
 from workbench.cli.over_rest import reachable
 from workbench.domain.clock import Clock
-from workbench.domain.nim import Mode, Services
+from workbench.domain.nim import Mode
+from workbench.domain.services import Services
 from workbench.nim.connect import connect
 from workbench.settings import Settings, load_settings
 from workbench.usecases.doctor import Finding, Key, Level, Subject, examine

@@ -25,12 +25,12 @@ from workbench.domain.nim import (
     Route,
     Segmenter,
     Service,
-    Services,
     Synthesizer,
 )
 from workbench.domain.provenance import Result
 from workbench.domain.records import Describe
 from workbench.domain.segmentation import Segmentation
+from workbench.domain.services import Services
 from workbench.domain.synthesis import Synthesis
 from workbench.domain.work import RunInWorker
 from workbench.nim.check import check

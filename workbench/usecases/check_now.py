@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from workbench.domain.clock import Clock
 from workbench.domain.errors import StateConflict, WorkbenchError
-from workbench.domain.nim import Mode, Service, Services
+from workbench.domain.nim import Mode, Service
+from workbench.domain.services import Services
 
 _LOG = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workbench.domain.memory import ARM, Machine
-from workbench.domain.nim import CheckReport, CheckStep, NimStatus, Service, Services, State
+from workbench.domain.nim import CheckReport, CheckStep, NimStatus, Service, State
+from workbench.domain.services import Services
 from workbench.usecases.machine import GB, driver_version, this_machine
 
 OLDEST_PYTHON = (3, 11)

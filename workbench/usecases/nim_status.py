@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.domain.case import Visitor
-from workbench.domain.nim import ROUTED, Mode, NimStatus, Segmenter, Service, Services, State, Synthesizer
+from workbench.domain.nim import ROUTED, Mode, NimStatus, Segmenter, Service, State, Synthesizer
+from workbench.domain.services import Services
 from workbench.usecases.check_now import CheckNow
 from workbench.usecases.mode_switch import ModeSwitch
 
