@@ -91,9 +91,12 @@ class Viewer {
   async refresh() {
     if (!this.manifest) return;
     const mine = this.opening;
+    const path = this.overlayPath;
+    // Two questions may be answered in the other order: what was asked for last is shown.
+    const isWanted = () => mine === this.opening && path === this.overlayPath;
     try {
       const manifest = await this.fetchManifest(this.manifest.id);
-      if (mine !== this.opening) return;
+      if (!isWanted()) return;
       this.manifest = manifest;
       if (this.image) this.image.manifest = manifest;
       this.visible = null;
@@ -101,7 +104,7 @@ class Viewer {
       this.announce(this.root.dataset.state);
       this.look();
     } catch (error) {
-      if (mine === this.opening) this.fail(error);
+      if (isWanted()) this.fail(error);
     }
   }
 
