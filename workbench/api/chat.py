@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextvars import copy_context
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from workbench.api import chat_schemas as schemas
 from workbench.api.asking import Asker, is_visit, json_body
 from workbench.api.chat_answers import event, query_answer, search_answer
-from workbench.api.problems import problem_content
+from workbench.api.streaming import Pumped, streamed
 from workbench.domain.dialogue import ChatEvent, Finished, Question, Sampling, Turn
 from workbench.domain.errors import WorkbenchError
 from workbench.usecases.answer_under_way import AnswerUnderWay
 from workbench.usecases.consent import Leaving
 from workbench.usecases.export_chat import EXPORTS, export_chat
 from workbench.usecases.workbench import Workbench
-
-_POLL_S = 0.01
 
 
 def build_routes(workbench: Workbench) -> APIRouter:
@@ -46,11 +38,7 @@ def build_routes(workbench: Workbench) -> APIRouter:
         if not body.stream:
             answer = await _whole(request, events)
             return JSONResponse(answer)
-        return StreamingResponse(
-            _told(events),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return streamed(events, event)
 
     @router.get("/search")
     def search(
@@ -115,56 +103,11 @@ def question_of(body: schemas.QueryBody) -> Question:
     )
 
 
-async def _whole(request: Request, events: AnswerUnderWay) -> dict[str, Any]:
+async def _whole(request: Request, events: AnswerUnderWay[ChatEvent]) -> dict[str, Any]:
     """The last event's answer. A client that goes away stops the model."""
-    async for told in _Pumped(events, request.is_disconnected):
+    async for told in Pumped(events, request.is_disconnected):
         if isinstance(told, WorkbenchError):
             raise told
         if isinstance(told, Finished):
             return query_answer(told.answer).model_dump(mode="json")
     raise WorkbenchError("The question was given up before it was answered.")
-
-
-async def _told(events: AnswerUnderWay) -> AsyncIterator[str]:
-    """Server-sent events. Starlette closes this when the client goes away, which stops the model."""
-    async for told in _Pumped(events, None):
-        name, content = ("error", problem_content(told)) if isinstance(told, WorkbenchError) else event(told)
-        yield f"event: {name}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n"
-
-
-class _Pumped:
-    """Events read in one thread of their own, so that spans and clean-up stay together; stopped when nobody reads."""
-
-    def __init__(self, events: AnswerUnderWay, gone: Callable[[], Any] | None) -> None:
-        self._events = events
-        self._gone = gone
-        self._queue: SimpleQueue[ChatEvent | WorkbenchError | None] = SimpleQueue()
-
-    async def __aiter__(self) -> AsyncIterator[ChatEvent | WorkbenchError]:
-        context = copy_context()
-        Thread(target=context.run, args=(self._pump,), daemon=True, name="chat").start()
-        try:
-            while True:
-                try:
-                    told = self._queue.get_nowait()
-                except Empty:
-                    if self._gone is not None and await self._gone():
-                        return
-                    await asyncio.sleep(_POLL_S)
-                    continue
-                if told is None:
-                    return
-                yield told
-        finally:
-            self._events.stop()
-
-    def _pump(self) -> None:
-        try:
-            for told in self._events:
-                self._queue.put(told)
-        except WorkbenchError as error:
-            self._queue.put(error)
-        except Exception as error:  # noqa: BLE001 - the boundary of a thread: whoever waits must be told
-            self._queue.put(WorkbenchError(f"Something unexpected went wrong ({type(error).__name__})."))
-        finally:
-            self._queue.put(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from workbench.domain.dialogue import Talker
+from workbench.domain.image_dialogue import ImageTalker
 from workbench.domain.library import Embedder, Reranker
 from workbench.domain.nim import CheckReport, NimStatus, Segmenter, Service, Synthesizer
 
@@ -19,6 +20,10 @@ class Services(Protocol):
     @property
     def talker(self) -> Talker:
         """Who answers from passages."""
+
+    @property
+    def image_talker(self) -> ImageTalker:
+        """Who answers about pictures."""
 
     @property
     def embedder(self) -> Embedder | None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
-from workbench.domain.dialogue import AnswerStream, ChatEvent
+from workbench.domain.dialogue import AnswerStream
 from workbench.domain.errors import Cancelled, NimError
 
+EventT = TypeVar("EventT")
 
-class AnswerUnderWay:
+
+class AnswerUnderWay(Generic[EventT]):
     """An answer as it comes about: iterate it once, in one thread; `stop` it from any."""
 
-    def __init__(self, events: Callable[[AnswerUnderWay], Iterator[ChatEvent]]) -> None:
+    def __init__(self, events: Callable[[AnswerUnderWay[EventT]], Iterator[EventT]]) -> None:
         self._events = events(self)
         self._lock = threading.Lock()
         self._stream: AnswerStream | None = None
         self._stopped = False
 
-    def __iter__(self) -> Iterator[ChatEvent]:
-        """What becomes known, `Finished` last.
+    def __iter__(self) -> Iterator[EventT]:
+        """What becomes known, the whole answer last.
 
         Raises:
             NimError: whoever answers broke off; what came before stays valid.
@@ -55,7 +58,7 @@ class AnswerUnderWay:
             raise Cancelled("Stopped.")
 
 
-def pieces(stream: AnswerStream, under_way: AnswerUnderWay) -> Iterator[str]:
+def pieces(stream: AnswerStream, under_way: AnswerUnderWay[Any]) -> Iterator[str]:
     """The pieces of an answer; a stream that ends because it was stopped is told as that, not as a fault of the NIM.
 
     Raises:

@@ -79,7 +79,7 @@ class Chat:
         self._records = records
         self._clock = clock
 
-    def ask(self, visitor: Visitor, question: Question, *, asks_consent: bool) -> AnswerUnderWay:
+    def ask(self, visitor: Visitor, question: Question, *, asks_consent: bool) -> AnswerUnderWay[ChatEvent]:
         """Begin an answer. What can be refused is refused before it is returned.
 
         Args:
@@ -151,7 +151,7 @@ class Chat:
 
     def _events(
         self,
-        under_way: AnswerUnderWay,
+        under_way: AnswerUnderWay[ChatEvent],
         visitor: Visitor,
         question: Question,
         who: Answering,
@@ -192,7 +192,7 @@ class Chat:
             yield Finished(answer=finished)
 
     def _answered(
-        self, draft: AnswerDraft, who: Answering, start: float, under_way: AnswerUnderWay
+        self, draft: AnswerDraft, who: Answering, start: float, under_way: AnswerUnderWay[ChatEvent]
     ) -> Generator[ChatEvent, None, Answer]:
         """Let the model speak, pass its words on, then check them."""
         request = ChatRequest(
