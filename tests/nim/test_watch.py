@@ -67,7 +67,7 @@ def test_a_new_look_under_way_hides_nothing_of_the_last(pool: ThreadPoolExecutor
 
 def test_the_first_look_is_waited_for_and_no_longer_than_its_limit(pool: ThreadPoolExecutor) -> None:
     look = Looked()
-    watch = a_watch(look, limit_s=0.05)
+    watch = a_watch(look, limit_s=1.0)
     watch.begin(pool)
     assert not watch.settled()
     assert watch.seen() == "too long"

@@ -90,7 +90,7 @@ class Putting:
                 self._begin(each, progress)
                 self._flush(progress)
             self._settle()
-        except BaseException:
+        except BaseException:  # a cancelled ingest must take back what it began too
             # Where the store is away or full too, what is half there is left out of every search.
             with suppress(WorkbenchError):
                 self._take_back()
