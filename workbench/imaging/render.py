@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -69,7 +69,8 @@ def render_view(
     if labels is not None:
         mask = np.ascontiguousarray(slice_of(labels, volume.grid, plane, slice_number))
         enlarged = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-        picture = _coloured(picture, enlarged, opacity, outline, visible, safe_colours)
+        colours = usual_colours(mask, visible, safe=safe_colours)
+        picture = paint(picture, enlarged, colours, opacity=opacity, outline=outline)
     image = Image.fromarray(picture)
     _annotate(image, plane, px_per_mm)
     image = mark_picture(image, mark)
@@ -87,23 +88,91 @@ def mark_picture(image: Image.Image, mark: str | None) -> Image.Image:
     """
     if mark is None:
         return image
-    marked = image.convert("RGB")
-    width, height = marked.size
-    band = min(BAND_PX, max(3, min(width, height) // 12))
+    short = min(image.size)
+    return _with_band(image, mark, _band_px(short), _mark_font(short))
+
+
+def mark_round(image: Image.Image, mark: str | None) -> Image.Image:
+    """The picture in the middle of a frame that holds the band and the word of `mark_picture`: no pixel is covered.
+
+    `None` gives the picture back as it is.
+    """
+    if mark is None:
+        return image
+    short = min(image.size)
+    font = _mark_font(short)
+    aside, above = mark_margins(image.size, mark)
+    frame = Image.new("RGB", (image.width + 2 * aside, image.height + 2 * above))
+    frame.paste(image, (aside, above))
+    return _with_band(frame, mark, _band_px(short), font)
+
+
+def mark_margins(size: tuple[int, int], mark: str) -> tuple[int, int]:
+    """Pixels that `mark_round` adds on the left and on the right, and as many above and below."""
+    short = min(size)
+    band = _band_px(short)
+    wide, high = _word_box(mark, _mark_font(short))
+    return max(band, -(-(wide + 2 * band - size[0]) // 2)), band + high + 1
+
+
+def _band_px(short: int) -> int:
+    return min(BAND_PX, max(3, short // 12))
+
+
+def _mark_font(short: int) -> ImageFont.FreeTypeFont:
+    return _font(max(9, min(20, short // 10)), bold=True)
+
+
+def _word_box(mark: str, font: ImageFont.FreeTypeFont) -> tuple[int, int]:
+    left, top, right, bottom = (round(each) for each in font.getbbox(mark))
+    return right - left + 10, bottom - top + 8
+
+
+def _with_band(image: Image.Image, mark: str, band: int, font: ImageFont.FreeTypeFont) -> Image.Image:
+    pixels = np.array(image.convert("RGB"))
+    height, width = pixels.shape[:2]
     y, x = np.mgrid[0:height, 0:width]
     edge = (x < band) | (y < band) | (x >= width - band) | (y >= height - band)
     stripe = (x + y) // band % 2 == 0
-    pixels = np.array(marked)
     pixels[edge & stripe] = AMBER
     pixels[edge & ~stripe] = (28, 22, 6)
     marked = Image.fromarray(pixels)
     draw = ImageDraw.Draw(marked)
-    font = _font(max(9, min(20, min(width, height) // 10)), bold=True)
-    left, top, right, bottom = draw.textbbox((0, 0), mark, font=font)
-    box = (band, band, band + right - left + 10, band + bottom - top + 8)
-    draw.rectangle(box, fill=AMBER)
+    left, top = font.getbbox(mark)[:2]
+    wide, high = _word_box(mark, font)
+    draw.rectangle((band, band, band + wide, band + high), fill=AMBER)
     draw.text((band + 5 - left, band + 4 - top), mark, font=font, fill=(20, 15, 0))
     return marked
+
+
+def usual_colours(labels: NDArray[np.uint8], visible: Iterable[int] | None, *, safe: bool = False) -> dict[int, str]:
+    """The fixed colour `#rrggbb` of every structure among `labels`; `visible` None takes all of them."""
+    shown = set(np.unique(labels).tolist()) - {0}
+    if visible is not None:
+        shown &= set(visible)
+    return {label: colour_of(label, safe=safe) for label in sorted(shown)}
+
+
+def paint(
+    picture: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    colours: Mapping[int, str],
+    *,
+    opacity: float,
+    outline: bool = False,
+) -> NDArray[np.uint8]:
+    """`picture` (rows, columns, 3) with the labels (rows, columns) laid over it in their colours, rounded half up."""
+    rgb = np.zeros((256, 3), dtype=np.float32)
+    strength = np.zeros(256, dtype=np.float32)
+    for label, colour in colours.items():
+        rgb[label] = tuple(bytes.fromhex(colour[1:]))
+        strength[label] = 1 if outline else opacity
+    alpha = strength[labels]
+    if outline:
+        alpha = alpha * _edges(labels)
+    blended = picture * (1 - alpha[..., None]) + rgb[labels] * alpha[..., None]
+    rounded: NDArray[np.uint8] = np.floor(blended + 0.5).astype(np.uint8)
+    return rounded
 
 
 def scale_bar_mm(width_mm: float) -> int:
@@ -116,30 +185,6 @@ def _size(shape: tuple[int, ...], mm: tuple[float, float], longest_px: int) -> t
     width_mm, height_mm = shape[1] * mm[0], shape[0] * mm[1]
     px_per_mm = longest_px / max(width_mm, height_mm)
     return (max(1, round(width_mm * px_per_mm)), max(1, round(height_mm * px_per_mm))), px_per_mm
-
-
-def _coloured(
-    picture: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    opacity: float,
-    outline: bool,
-    visible: Iterable[int] | None,
-    safe: bool,
-) -> NDArray[np.uint8]:
-    shown = set(np.unique(labels).tolist()) - {0}
-    if visible is not None:
-        shown &= set(visible)
-    colours = np.zeros((256, 3), dtype=np.float32)
-    strength = np.zeros(256, dtype=np.float32)
-    for label in shown:
-        colours[label] = tuple(bytes.fromhex(colour_of(label, safe=safe)[1:]))
-        strength[label] = 1 if outline else opacity
-    alpha = strength[labels]
-    if outline:
-        alpha = alpha * _edges(labels)
-    blended = picture * (1 - alpha[..., None]) + colours[labels] * alpha[..., None]
-    rounded: NDArray[np.uint8] = np.floor(blended + 0.5).astype(np.uint8)
-    return rounded
 
 
 def _edges(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -174,7 +174,7 @@ def _check_whole(file: BinaryIO) -> None:
 
 
 def _decoded(packed: bytes, pixels: Pixels, scratch: Path) -> NDArray[Any]:
-    _check_picture_size(packed, pixels)
+    check_packed_size(packed, pixels.columns, pixels.rows)
     path = scratch / "frame.dcm"
     with storing("a slice being decoded"):
         _write_alone(packed, pixels, path)
@@ -217,13 +217,13 @@ def _write_alone(packed: bytes, pixels: Pixels, path: Path) -> None:
     alone.save_as(path, enforce_file_format=True)
 
 
-def _check_picture_size(packed: bytes, pixels: Pixels) -> None:
+def check_packed_size(packed: bytes, columns: int, rows: int) -> None:
     """Refuse a compressed picture whose own header claims another size, before a decoder makes room for it."""
     size = _jpeg2000_size(packed) or _jpeg_size(packed)
-    if size is not None and size != (pixels.columns, pixels.rows):
+    if size is not None and size != (columns, rows):
         raise UnreadableImage(
             f"A slice of the series is damaged: its compressed picture is {size[0]} x {size[1]} pixels, "
-            f"and its header says {pixels.columns} x {pixels.rows}.",
+            f"and its header says {columns} x {rows}.",
             hint="Export the series again.",
         )
 
