@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     nim_vilam3_model: str = Field("", description="empty: the first id that /v1/models lists")
     nim_embed_model: str = Field("", description="empty: the first id that /v1/models lists")
     nim_rerank_model: str = Field("", description="empty: the first id that /v1/models lists")
+    nim_vilam3_protocol: Literal["openai", "reference"] = Field(
+        "openai", description="what the VILA-M3 server speaks: openai, or reference (Project MONAI's own server)"
+    )
+    nim_vilam3_timeout_s: float = Field(120.0, gt=0, description="longest silence of VILA-M3 before a word, seconds")
     nim_vista3d_timeout_s: float = Field(900.0, gt=0, description="longest wait for one segmentation, seconds")
     nim_maisi_timeout_s: float = Field(1800.0, gt=0, description="longest wait for one synthesis, seconds")
     nvidia_api_key: SecretStr = Field(
@@ -52,6 +56,9 @@ class Settings(BaseSettings):
         description="key of the hosted catalogue (cloud mode)",
     )
     nim_cloud_url: str = Field("https://integrate.api.nvidia.com/v1", description="hosted catalogue")
+    nim_cloud_functions_url: str = Field(
+        "https://api.nvcf.nvidia.com/v2/nvcf", description="hosted functions: larger pictures, and late answers"
+    )
     nim_cloud_llm_model: str = Field("meta/llama-3.1-8b-instruct", description="hosted chat model; ids retire")
     nim_cloud_vlm_model: str = Field("meta/llama-3.2-11b-vision-instruct", description="hosted vision model")
     ngc_api_key: SecretStr = Field(

@@ -10,17 +10,23 @@ import contextlib
 import signal
 import threading
 
-from tests.contract_server import EmbedNim, Family, HealthNim, LlmNim, MaisiNim, RerankNim, Vista3dNim
+from tests.contract_server import EmbedNim, LlmNim, MaisiNim, ReferenceVila, RerankNim, VisionNim, Vista3dNim
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.contract_server", description=__doc__)
-    for name in ("vista3d", "maisi", "vilam3", "llm", "embed", "rerank"):
+    for name in ("vista3d", "maisi", "vilam3", "llm", "embed", "rerank", "vilam3-reference"):
         parser.add_argument(f"--{name}", type=int, metavar="PORT")
     parser.add_argument("--host", default="127.0.0.1")
     chosen = parser.parse_args()
-    families = {"vilam3": Family.VILA_M3}
-    working = {"llm": LlmNim, "embed": EmbedNim, "rerank": RerankNim, "maisi": MaisiNim}
+    working = {
+        "llm": LlmNim,
+        "embed": EmbedNim,
+        "rerank": RerankNim,
+        "maisi": MaisiNim,
+        "vilam3": VisionNim,
+        "vilam3_reference": ReferenceVila,
+    }
     ended = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: ended.set())
@@ -32,10 +38,6 @@ def main() -> None:
             if (port := getattr(chosen, name)) is not None:
                 server = running.enter_context(kind(host=chosen.host, port=port))
                 print(f"{name} fixture (no model inside) on {server.url}", flush=True)  # noqa: T201 - a command
-        for name, family in families.items():
-            if (port := getattr(chosen, name)) is not None:
-                server = running.enter_context(HealthNim(family, host=chosen.host, port=port))
-                print(f"{name} fixture (health only) on {server.url}", flush=True)  # noqa: T201 - a command
         ended.wait()
 
 

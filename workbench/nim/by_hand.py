@@ -25,14 +25,16 @@ def shown_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def curl_line(service: Service, url: str, *, model: str, hosted: bool) -> str | None:
+def curl_line(service: Service, url: str, *, model: str, hosted: bool, reference: bool = False) -> str | None:
     """A line that asks the service for something small, None without an address.
 
-    The key is named as the variable that holds it, never written out.
+    The key is named as the variable that holds it, never written out. `reference` is VILA-M3's reference server.
     """
     base = shown_url(url)
     if not base:
         return None
+    if reference:
+        return f"curl -sS {shlex.quote(base + '/info/')}"
     key = f"{_KEY} " if hosted else ""
     if model and service in _POSTS:
         body = shlex.quote(json.dumps({"model": model, **_small(service)}))

@@ -13,7 +13,7 @@ from workbench.domain.errors import NimRejected, NimReplyInvalid, NimUnavailable
 from workbench.domain.progress import Progress
 from workbench.nim.complaint import clean, complaint
 from workbench.nim.http import Connection, Line, Streaming
-from workbench.nim.probe import model_ids
+from workbench.nim.look import model_ids
 from workbench.nim.turns import call
 
 _MOST_ERROR_LINES = 200

@@ -13,7 +13,8 @@ from workbench.domain.errors import NimError, NimReplyInvalid, NimUnavailable
 from workbench.domain.nim import CheckReport, CheckStep, Service
 from workbench.nim.evidence import Evidence
 from workbench.nim.http import Connection, Line, Reply
-from workbench.nim.probe import Target, model_ids
+from workbench.nim.look import PROTOCOL_SETTING, REFERENCE_INFO, is_reference_info, model_ids
+from workbench.nim.probe import Target
 from workbench.nim.refusals import Asked, refusal
 from workbench.nim.small_requests import SMALL, Small
 
@@ -71,7 +72,7 @@ class Steps:
 
 
 class ImagingCheck(Protocol):
-    """The small request to an imaging NIM, which takes a client of its own."""
+    """The small request to a service that takes a client of its own."""
 
     def __call__(self, steps: Steps) -> None:
         """Take the steps of the request.
@@ -86,13 +87,13 @@ def check(
 ) -> CheckReport:
     """Check one service, step by step; the first failure ends it. Never raises.
 
-    `imaging` makes the request to VISTA-3D; all others are asked here.
+    `imaging` makes the request to VISTA-3D, or to VILA-M3's reference server; all others are asked here.
     """
     steps = Steps(evidence)
     evidence.check_goes_on(())
     line = Line(target.url, client, name=target.service.display_name, setting=target.setting, key=target.key)
     try:
-        if not target.is_hosted:
+        if not target.is_hosted and not target.is_reference:
             _health(steps, line, target)
         model = _identity(steps, line, target)
         if imaging is not None:
@@ -138,6 +139,9 @@ def _identity(steps: Steps, line: Line, target: Target) -> str:
     if target.service in _IMAGING:
         steps.take("info", lambda: _info(line, target))
         return ""
+    if target.is_reference:
+        steps.take("info", lambda: _reference_info(line, target))
+        return ""
     found: list[str] = []
     steps.take("models", lambda: _models(line, target, found))
     return found[0]
@@ -151,6 +155,16 @@ def _info(line: Line, target: Target) -> tuple[bool | None, str]:
     if reply.status == 404:
         return None, "It has no such route; some releases have none."
     return None, f"It tells nothing of itself (status {reply.status})."
+
+
+def _reference_info(line: Line, target: Target) -> tuple[bool | None, str]:
+    reply = line.get(REFERENCE_INFO, within_s=LOOK_S)
+    if is_reference_info(reply):
+        return True, "It says what it is."
+    raise NimUnavailable(
+        f"What answers there is not VILA-M3's reference server (status {reply.status}).",
+        hint=f"Check {target.setting}, or set {PROTOCOL_SETTING}=openai.",
+    )
 
 
 def _models(line: Line, target: Target, found: list[str]) -> tuple[bool | None, str]:

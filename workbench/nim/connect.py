@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
-
 from workbench.domain.clock import Clock
 from workbench.domain.dialogue import Talker
 from workbench.domain.errors import NimUnavailable
+from workbench.domain.image_dialogue import ImageTalker
 from workbench.domain.library import Embedder, Reranker
 from workbench.domain.nim import (
     CheckReport,
@@ -33,25 +32,25 @@ from workbench.domain.segmentation import Segmentation
 from workbench.domain.services import Services
 from workbench.domain.synthesis import Synthesis
 from workbench.domain.work import RunInWorker
-from workbench.nim.check import check
+from workbench.nim.absent import not_deployed, not_hosted, without_key
+from workbench.nim.check import ImagingCheck, check
+from workbench.nim.clients import Clients
 from workbench.nim.describe import Descriptions
 from workbench.nim.embed import EmbeddingNim
 from workbench.nim.evidence import Witnessed
-from workbench.nim.exchange import ExchangeFolder, ExchangeUrl
-from workbench.nim.http import new_client
 from workbench.nim.in_mode import InMode
-from workbench.nim.llm import Llama
-from workbench.nim.llm_stand_in import LlmStandIn
-from workbench.nim.maisi import Maisi
-from workbench.nim.maisi_stand_in import MaisiStandIn
-from workbench.nim.patience import Timeouts
-from workbench.nim.probe import Lookout, Probes, Target
+from workbench.nim.probe import Probes, Target
 from workbench.nim.rerank import RerankingNim
-from workbench.nim.stand_ins import Vista3dStandIn
-from workbench.nim.talkers import RefusingTalker, TalkerInMode, TalkerWithStandIn, WitnessedTalker
-from workbench.nim.targets import base_url, target, targets
-from workbench.nim.vista3d import Vista3d
-from workbench.nim.vista3d_check import Observed, Vista3dCheck
+from workbench.nim.talkers import (
+    RefusingTalker,
+    TalkerInMode,
+    TalkerWithStandIn,
+    WitnessedStream,
+    WitnessedTalker,
+)
+from workbench.nim.targets import target, targets
+from workbench.nim.vilam3_reference_check import ReferenceCheck
+from workbench.nim.vista3d_check import Vista3dCheck
 from workbench.nim.with_stand_in import Refusing, WithStandIn
 from workbench.settings import Settings
 
@@ -66,7 +65,7 @@ class Connections:
 
     `segmenter`, `synthesizer` and `statuses` are those of the mode that the settings name; `in_mode` gives those of
     any, built when first asked for and kept. All modes share clients, looks and evidence. `warm` loads what the first
-    answer of Llama-3 would have to wait for, about a second's work without a socket.
+    answer of Llama-3 or VILA-M3 would have to wait for, about a second's work without a socket.
     """
 
     segmenter: Segmenter
@@ -85,14 +84,14 @@ def connect(settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scr
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    parts = _Parts(settings, clock=clock, run_in_worker=run_in_worker, scratch=scratch)
+    clients = Clients(settings, clock=clock, run_in_worker=run_in_worker, scratch=scratch)
     modes: dict[Mode, _Connected] = {}
     building = threading.Lock()
 
     def in_mode(mode: Mode) -> _Connected:
         with building:
             if mode not in modes:
-                modes[mode] = _Connected(parts, mode)
+                modes[mode] = _Connected(clients, mode)
             return modes[mode]
 
     own = in_mode(settings.nim_mode)
@@ -103,107 +102,39 @@ def connect(settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scr
         in_mode=in_mode,
         describe=Descriptions(
             [target(settings, service, Route(first=First.OWN_NIM, stand_in=False)) for service in Service],
-            client=parts.client,
+            client=clients.http,
             clock=clock,
         ),
         warm=own.warm,
-        close=parts.close,
+        close=clients.close,
     )
-
-
-class _Parts:
-    """What all modes share."""
-
-    def __init__(self, settings: Settings, *, clock: Clock, run_in_worker: RunInWorker, scratch: Path) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.run_in_worker = run_in_worker
-        self.client: httpx.Client = new_client()
-        self.lookout = Lookout(self.client, clock=clock)
-        delivery = _delivery(settings)
-        self.warning = delivery.warning()
-        self.delivery = Observed(delivery, scratch)
-        self.stand_in = Vista3dStandIn(clock=clock, run_in_worker=run_in_worker)
-        self.llm_stand_in = LlmStandIn(clock=clock)
-        self.maisi_stand_in = MaisiStandIn(clock=clock, run_in_worker=run_in_worker)
-        self._scratch = scratch
-        self._lock = threading.Lock()
-        self._vista3d: Vista3d | None = None
-        self._maisi: Maisi | None = None
-        self._llamas: list[Llama] = []
-
-    def vista3d(self, status: Callable[[], NimStatus]) -> Vista3d:
-        """The one client of the own VISTA-3D NIM: it lets one volume in at a time, whoever sends it."""
-        with self._lock:
-            if self._vista3d is None:
-                self._vista3d = Vista3d(
-                    base_url(self.settings.nim_vista3d_url),
-                    client=self.client,
-                    delivery=self.delivery,
-                    timeouts=Timeouts(answer_s=self.settings.nim_vista3d_timeout_s),
-                    clock=self.clock,
-                    scratch=self._scratch,
-                    max_voxels=self.settings.max_voxels,
-                    status=status,
-                )
-            return self._vista3d
-
-    def llama(self, asked: Target, status: Callable[[], NimStatus]) -> Llama:
-        """A client of Llama-3, own or hosted, which is let go of with the rest."""
-        made = Llama(asked, client=self.client, clock=self.clock, status=status)
-        with self._lock:
-            self._llamas.append(made)
-        return made
-
-    def maisi(self, status: Callable[[], NimStatus]) -> Maisi:
-        """The one client of the own MAISI NIM: it makes one request at a time, whoever sends it."""
-        with self._lock:
-            if self._maisi is None:
-                self._maisi = Maisi(
-                    base_url(self.settings.nim_maisi_url),
-                    client=self.client,
-                    timeouts=Timeouts(answer_s=self.settings.nim_maisi_timeout_s),
-                    clock=self.clock,
-                    run_in_worker=self.run_in_worker,
-                    scratch=self._scratch,
-                    max_voxels=self.settings.max_voxels,
-                    status=status,
-                )
-            return self._maisi
-
-    def close(self) -> None:
-        """Let go of threads, the exchange's port and connections."""
-        self.lookout.close()
-        with self._lock:
-            llamas, self._llamas = self._llamas, []
-        for each in llamas:
-            each.close()
-        self.delivery.close()
-        self.client.close()
 
 
 class _Connected:
     """Who answers in one mode, a `Services`."""
 
-    def __init__(self, parts: _Parts, mode: Mode) -> None:
-        self._parts = parts
-        self._targets = {each.service: each for each in targets(parts.settings, mode)}
-        notes = {Service.VISTA3D: parts.warning} if parts.warning else {}
-        self._probes = Probes(tuple(self._targets.values()), parts.lookout, notes=notes)
+    def __init__(self, clients: Clients, mode: Mode) -> None:
+        self._clients = clients
+        self._targets = {each.service: each for each in targets(clients.settings, mode)}
+        notes = {Service.VISTA3D: clients.warning} if clients.warning else {}
+        self._probes = Probes(tuple(self._targets.values()), clients.lookout, notes=notes)
         self._status = partial(self._probes.status, Service.VISTA3D)
         self._segmenter: Segmenter = InMode(
-            self._choose(Service.VISTA3D, parts.vista3d, parts.stand_in, _told),
+            self._choose(Service.VISTA3D, clients.vista3d, clients.vista3d_stand_in, _told),
             mode,
-            process_mode=parts.settings.nim_mode,
+            process_mode=clients.settings.nim_mode,
         )
         self._synthesizer: Synthesizer = InMode(
-            self._choose(Service.MAISI, parts.maisi, parts.maisi_stand_in, _told_synthesis),
+            self._choose(Service.MAISI, clients.maisi, clients.maisi_stand_in, _told_synthesis),
             mode,
-            process_mode=parts.settings.nim_mode,
+            process_mode=clients.settings.nim_mode,
         )
-        self._llama: Llama | None = None
+        self._warm: list[Callable[[], None]] = []
         self._talker = TalkerInMode(
-            self._choose_talker(self._targets[Service.LLM]), mode, process_mode=parts.settings.nim_mode
+            self._choose_talker(self._targets[Service.LLM]), mode, process_mode=clients.settings.nim_mode
+        )
+        self._image_talker: ImageTalker = InMode(
+            self._choose_image_talker(self._targets[Service.VILA_M3]), mode, process_mode=clients.settings.nim_mode
         )
         self._embedder = self._helper(Service.EMBED, EmbeddingNim)
         self._reranker = self._helper(Service.RERANK, RerankingNim)
@@ -217,6 +148,10 @@ class _Connected:
         return self._talker
 
     @property
+    def image_talker(self) -> ImageTalker:
+        return self._image_talker
+
+    @property
     def embedder(self) -> Embedder | None:
         return self._embedder
 
@@ -225,8 +160,8 @@ class _Connected:
         return self._reranker
 
     def warm(self) -> None:
-        if self._llama is not None:
-            self._llama.warm()
+        for each in self._warm:
+            each()
 
     @property
     def synthesizer(self) -> Synthesizer:
@@ -247,16 +182,20 @@ class _Connected:
 
     def check(self, service: Service) -> CheckReport:
         asked = self._targets[service]
-        imaging = None
-        if service is Service.VISTA3D:
+        imaging: ImagingCheck | None = None
+        if asked.is_reference:
+            imaging = ReferenceCheck(self._clients.reference_server(asked))
+        elif service is Service.VISTA3D:
             imaging = Vista3dCheck(
-                self._parts.vista3d(self._status),
-                self._parts.delivery,
-                run_in_worker=self._parts.run_in_worker,
-                clock=self._parts.clock,
+                self._clients.vista3d(self._status),
+                self._clients.delivery,
+                run_in_worker=self._clients.run_in_worker,
+                clock=self._clients.clock,
             )
-        report = check(asked, client=self._parts.client, evidence=self._parts.lookout.evidence(asked), imaging=imaging)
-        self._parts.lookout.watch(asked).forget()
+        report = check(
+            asked, client=self._clients.http, evidence=self._clients.lookout.evidence(asked), imaging=imaging
+        )
+        self._clients.lookout.watch(asked).forget()
         return report
 
     def _choose(
@@ -274,33 +213,47 @@ class _Connected:
             return stand_in
         real: Nim[RequestT, ResultT]
         if way.reason is not None:
-            real = Refusing(partial(_not_hosted, asked, way.reason), status)
+            real = Refusing(partial(not_hosted, asked, way.reason), status)
         elif not asked.url:
-            real = Refusing(partial(_not_deployed, asked), status)
+            real = Refusing(partial(not_deployed, asked), status)
         else:
-            real = Witnessed(client(status), self._parts.lookout.evidence(asked), told)
+            real = Witnessed(client(status), self._clients.lookout.evidence(asked), told)
         return WithStandIn(real, stand_in) if way.stand_in else real
 
     def _choose_talker(self, asked: Target) -> Talker:
         status = partial(self._probes.status, Service.LLM)
         if asked.route.first is First.NOBODY:
-            return self._parts.llm_stand_in
+            return self._clients.llm_stand_in
         real: Talker
-        if not asked.url:
-            real = RefusingTalker(partial(_llm_without, f"{asked.setting} is empty"), status)
-        elif asked.is_hosted and not asked.key:
-            real = RefusingTalker(_llm_without_key, status)
+        if (why := _nobody_to_ask(asked)) is not None:
+            real = RefusingTalker(why, status)
         else:
-            self._llama = self._parts.llama(asked, status)
-            real = WitnessedTalker(self._llama, self._parts.lookout.evidence(asked))
-        return TalkerWithStandIn(real, self._parts.llm_stand_in) if asked.route.stand_in else real
+            client = self._clients.llama(asked, status)
+            self._warm.append(client.warm)
+            real = WitnessedTalker(client, self._clients.lookout.evidence(asked))
+        return TalkerWithStandIn(real, self._clients.llm_stand_in) if asked.route.stand_in else real
+
+    def _choose_image_talker(self, asked: Target) -> ImageTalker:
+        status = partial(self._probes.status, Service.VILA_M3)
+        if asked.route.first is First.NOBODY:
+            return self._clients.vilam3_stand_in
+        real: ImageTalker
+        if (why := _nobody_to_ask(asked)) is not None:
+            real = Refusing(why, status)
+        else:
+            client = self._clients.vilam3(asked, status)
+            self._warm.append(client.warm)
+            real = WitnessedStream(
+                client, self._clients.lookout.evidence(asked), "It answered a question about a picture."
+            )
+        return WithStandIn(real, self._clients.vilam3_stand_in) if asked.route.stand_in else real
 
     def _helper(self, service: Service, make: Callable[..., HelperT]) -> HelperT | None:
         """A helper where its address is set and somebody is asked in this mode."""
         asked = self._targets.get(service)
         if asked is None or asked.route.first is First.NOBODY:
             return None
-        return make(asked, client=self._parts.client, status=partial(self._probes.status, service))
+        return make(asked, client=self._clients.http, status=partial(self._probes.status, service))
 
 
 def _told(answer: Segmentation) -> str:
@@ -313,38 +266,10 @@ def _told_synthesis(answer: Synthesis) -> str:
     return f"It made {count} synthetic {'CT' if count == 1 else 'CTs'}."
 
 
-def _not_hosted(asked: Target, reason: str) -> NimUnavailable:
-    # The table promises these very words as the reason of a mock; an error to a person is a sentence.
-    name = asked.service.display_name
-    message = reason if asked.route.stand_in else f"{name} has {reason}, and no mock may stand in."
-    return NimUnavailable(
-        message, hint=f"Run a {name} NIM of your own with IMAGING_NIM_MODE=local and {asked.setting}."
-    )
-
-
-def _llm_without(why: str) -> NimUnavailable:
-    return NimUnavailable(
-        f"Llama-3 is not deployed: {why}.", hint="Start a Llama-3 NIM and set the address at which it answers."
-    )
-
-
-def _llm_without_key() -> NimUnavailable:
-    return NimUnavailable(
-        "The hosted Llama-3 needs a key: IMAGING_NVIDIA_API_KEY is empty.", hint="Get one at build.nvidia.com."
-    )
-
-
-def _not_deployed(asked: Target) -> NimUnavailable:
-    name = asked.service.display_name
-    return NimUnavailable(
-        f"{name} is not deployed: {asked.setting} is empty.",
-        hint=f"Start a {name} NIM and set {asked.setting} to its address.",
-    )
-
-
-def _delivery(settings: Settings) -> ExchangeUrl | ExchangeFolder:
-    if settings.nim_exchange_dir:
-        return ExchangeFolder(folder=Path(settings.nim_exchange_dir), mount=settings.nim_exchange_mount)
-    return ExchangeUrl(
-        listen=settings.nim_exchange_listen, base_url=settings.nim_exchange_url, nim_url=settings.nim_vista3d_url
-    )
+def _nobody_to_ask(asked: Target) -> Callable[[], NimUnavailable] | None:
+    """Why no request can be sent, as an error to raise; None where one can."""
+    if not asked.url:
+        return partial(not_deployed, asked)
+    if asked.is_hosted and not asked.key:
+        return partial(without_key, asked)
+    return None

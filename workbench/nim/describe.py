@@ -20,6 +20,7 @@ from workbench.domain.nim import Service
 from workbench.domain.records import Fact, observed
 from workbench.nim.complaint import clean
 from workbench.nim.http import Line, Reply
+from workbench.nim.look import REFERENCE_INFO
 from workbench.nim.probe import Target
 
 LIMIT_S = 3.0
@@ -73,6 +74,8 @@ class Descriptions:
         paths = [_METADATA, _VERSION, _MODELS, _METRICS]
         if target.service in (Service.VISTA3D, Service.MAISI):
             paths.insert(0, f"/v1/{target.service.value}/info")
+        if target.is_reference:
+            paths = [REFERENCE_INFO]
         replies: dict[str, Reply] = {}
         for path in paths:
             left_s = until - time.monotonic()

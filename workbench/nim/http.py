@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import threading
 import time
@@ -89,6 +90,9 @@ class Connection:
 
 def new_client() -> httpx.Client:
     """A client that follows no redirect and reads no proxy setting: a proxy must never carry patient data."""
+    # They log whole addresses, signed ones included, and at their debug level headers of answers.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.Client(trust_env=False, follow_redirects=False)
 
 
@@ -151,6 +155,26 @@ class Line:
         timeout = httpx.Timeout(answer_s, connect=connect_s)
         return self._exchange("POST", path, body, timeout, max_bytes, connection, into)
 
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        connect_s: float,
+        answer_s: float,
+        connection: Connection,
+    ) -> Reply:
+        """Send bytes as they are, with headers of this request only; the answer is a small one.
+
+        Raises what `post` does.
+        """
+        timeout = httpx.Timeout(answer_s, connect=connect_s)
+        return self._exchange(
+            method, path, None, timeout, LARGEST_SMALL_REPLY, connection, content=content, headers=headers
+        )
+
     @contextlib.contextmanager
     def streaming(
         self, path: str, body: Mapping[str, Any], *, connect_s: float, quiet_s: float, connection: Connection
@@ -190,6 +214,8 @@ class Line:
         max_bytes: int,
         connection: Connection,
         into: Sink | None = None,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         start = time.monotonic()
         try:
@@ -197,19 +223,20 @@ class Line:
                 method,
                 self.base_url + path,
                 json=body,
-                headers=self._headers(),
+                content=content or None,
+                headers=self._headers() | dict(headers or {}),
                 timeout=timeout,
                 extensions={"trace": connection.trace},
             ) as response:
                 deadline = start + (timeout.read or 0.0)
-                content = bytearray()
+                received = bytearray()
                 if into is not None and response.status_code == 200:
                     for piece in self._limited(response, max_bytes, deadline):
                         into.write(piece)
                 else:
                     for piece in self._limited(response, max_bytes if into is None else LARGEST_SMALL_REPLY, deadline):
-                        content += piece
-                return Reply(status=response.status_code, headers=dict(response.headers), body=bytes(content))
+                        received += piece
+                return Reply(status=response.status_code, headers=dict(response.headers), body=bytes(received))
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise self._translated(error, timeout) from error
 

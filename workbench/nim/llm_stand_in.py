@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
@@ -17,7 +16,6 @@ from workbench.domain.dialogue import (
     AnswerStream,
     CaseSheet,
     ChatRequest,
-    Finish,
     Turn,
 )
 from workbench.domain.library import Evidence, Found
@@ -27,6 +25,7 @@ from workbench.language.bm25 import idf
 from workbench.language.followup import self_contained
 from workbench.language.sentences import sentences
 from workbench.language.terms import analyse
+from workbench.nim.recital import Recital, by_words
 
 MODEL = "mock Llama-3"
 LEAD_IN = "From the library:"
@@ -42,7 +41,6 @@ _SAME = 0.8
 _LEAST_LINE = 0.34
 # A mark of the document's own reference list would read as a citation of ours.
 _MARK = re.compile(r"\s*\[\s*(?:\d{1,4}|case)(?:\s*[,;\u2013-]\s*(?:\d{1,4}|case))*\s*\]\s*", re.IGNORECASE)
-_PIECE = re.compile(r"\s*\S+\s*")
 _SIDES = frozenset(analyse("left right upper lower middle"))
 _THE_CASE = re.compile(r"\b(?:case|scan|patient|study|ct)\b", re.IGNORECASE)
 
@@ -79,7 +77,7 @@ class LlmStandIn:
     def run(self, request: ChatRequest, /) -> AnswerStream:
         """Quotes for the question, in pieces of a word each."""
         start = time.monotonic()
-        recital = _Recital(recite(request))
+        recital = Recital(by_words(recite(request)))
         return AnswerStream(
             tokens=recital.tokens(),
             finish=recital.finish,
@@ -229,25 +227,3 @@ def _share(weights: Mapping[str, float], held: Set[str]) -> float:
 
 def _alike(one: Set[str], other: Set[str]) -> bool:
     return len(one & other) >= _SAME * min(len(one), len(other))
-
-
-class _Recital:
-    """A known answer told word by word, so that a page shows it as it shows a stream."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._closed = threading.Event()
-        self._told_all = False
-
-    def tokens(self) -> Iterator[str]:
-        for piece in _PIECE.finditer(self._text):
-            if self._closed.is_set():
-                return
-            yield piece[0]
-        self._told_all = True
-
-    def finish(self) -> Finish:
-        return Finish.STOP if self._told_all else Finish.CUT
-
-    def close(self) -> None:
-        self._closed.set()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from workbench.domain.errors import NimReplyInvalid
-from workbench.nim.complaint import complaint
 from workbench.nim.http import Connection, Reply
+from workbench.nim.openai_answer import Pieces, WholePieces, no_answer, whole_answer
 from workbench.nim.openai_failure import no_address, translated
 from workbench.nim.openai_library import library
+from workbench.nim.openai_stream import ChatPieces
 from workbench.nim.refusals import Asked
 
 if TYPE_CHECKING:
@@ -21,16 +23,18 @@ if TYPE_CHECKING:
     import openai
     from openai.types.chat import ChatCompletionChunk
 
-Message = Mapping[str, str]
-"""`role` and `content`."""
+Message = Mapping[str, Any]
+"""`role` and `content`, which is a string or, beside a picture, a list of parts."""
 
 _EVENT_STREAM = "text/event-stream"
 _LARGEST_WRONG_REPLY = 1 << 16
+_LARGEST_WHOLE_REPLY = 1 << 20
 # The package reads headers, an organisation and a project from variables of its own; none of them may travel along.
 _SENT_HEADERS = frozenset(
     {"host", "accept", "accept-encoding", "content-type", "content-length", "transfer-encoding", "user-agent"}
 )
 _CONNECTION: ContextVar[Connection | None] = ContextVar("workbench_chat_connection", default=None)
+_EXTRA_HEADERS: ContextVar[Mapping[str, str]] = ContextVar("workbench_chat_headers", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class ChatTimeouts:
 
 @dataclass(frozen=True, kw_only=True)
 class ChatBody:
-    """What is sent: the model's id, the turns, and how it is to choose words."""
+    """What is sent: the model's id, the turns, how it is to choose words, and headers of this request only."""
 
     model: str
     messages: tuple[Message, ...]
@@ -52,14 +56,7 @@ class ChatBody:
     top_p: float
     max_tokens: int
     seed: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Piece:
-    """A piece of an answer as it came; `finish` is the server's word for the end, on the last one."""
-
-    text: str
-    finish: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -104,8 +101,19 @@ class ChatClient:
         if client is not None:
             client.close()
 
-    def open(self, body: ChatBody, asked: Asked, connection: Connection, *, quiet_s: float | None = None) -> ChatPieces:
+    def open(
+        self,
+        body: ChatBody,
+        asked: Asked,
+        connection: Connection,
+        *,
+        quiet_s: float | None = None,
+        takes_whole: bool = False,
+    ) -> Pieces:
         """Send a chat; returns once the answer's headers are there. `quiet_s` is its longest silence, where not usual.
+
+        `takes_whole` allows a server that cannot stream to answer with one JSON document, which is read to its end,
+        and one that answers later to say so with status 202.
 
         Raises:
             Refused: the status is not 200.
@@ -119,7 +127,7 @@ class ChatClient:
         except (ValueError, TypeError, loaded.httpx2.InvalidURL) as error:
             raise no_address(asked) from error
         messages: Any = [dict(each) for each in body.messages]
-        token = _CONNECTION.set(connection)
+        token, extra = _CONNECTION.set(connection), _EXTRA_HEADERS.set(body.headers)
         try:
             stream = client.chat.completions.create(
                 model=body.model,
@@ -136,13 +144,31 @@ class ChatClient:
         except (loaded.openai.OpenAIError, loaded.httpx2.HTTPError, loaded.httpx2.InvalidURL, ValueError) as error:
             raise translated(error, asked, connect_s=seconds.connect_s, quiet_s=seconds.quiet_s) from error
         finally:
+            _EXTRA_HEADERS.reset(extra)
             _CONNECTION.reset(token)
         try:
+            if takes_whole and not _is_stream(stream.response):
+                return self._whole(stream, asked, seconds)
             _check_kind(stream.response, asked)
         except BaseException:
             stream.close()
             raise
-        return ChatPieces(stream, asked, connection, seconds)
+        return ChatPieces(stream, asked, connection, connect_s=seconds.connect_s, quiet_s=seconds.quiet_s)
+
+    def _whole(self, stream: openai.Stream[ChatCompletionChunk], asked: Asked, seconds: ChatTimeouts) -> WholePieces:
+        """The answer of a server that sends it as one document."""
+        response, content = stream.response, bytearray()
+        try:
+            _take(response, content, _LARGEST_WHOLE_REPLY)
+        except library().httpx2.HTTPError as error:
+            raise translated(
+                error, asked, connect_s=seconds.connect_s, quiet_s=seconds.quiet_s, streaming=True
+            ) from error
+        finally:
+            stream.close()
+        if response.status_code != 200:
+            raise Refused(Reply(status=response.status_code, headers=_lower(response), body=bytes(content)))
+        return whole_answer(bytes(content), asked)
 
     def _built(self) -> openai.OpenAI:
         loaded = library()
@@ -167,71 +193,6 @@ class ChatClient:
             return self._client
 
 
-class ChatPieces:
-    """An answer that is coming. One thread iterates it; any may `close` it, which frees the server."""
-
-    def __init__(
-        self,
-        stream: openai.Stream[ChatCompletionChunk],
-        asked: Asked,
-        connection: Connection,
-        timeouts: ChatTimeouts,
-    ) -> None:
-        self._stream = stream
-        self._events = iter(stream)
-        self._asked = asked
-        self._connection = connection
-        self._timeouts = timeouts
-        self._lock = threading.Lock()
-        self._reading = False
-        self._ended = False
-
-    def __iter__(self) -> Iterator[Piece]:
-        return self
-
-    def __next__(self) -> Piece:
-        """The next piece.
-
-        Raises:
-            NimUnavailable: silent for too long, or the connection broke.
-            NimRejected: the server told an error in mid-stream.
-            NimReplyInvalid: it sent what is no event of a chat.
-        """
-        loaded = library()
-        with self._lock:
-            if self._ended:
-                raise StopIteration
-            self._reading = True
-        try:
-            return _piece(next(self._events))
-        except (loaded.openai.OpenAIError, loaded.httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
-            if self._ended:
-                # Whoever hung up wants no error of the connection that broke by it.
-                raise StopIteration from error
-            raise translated(
-                error,
-                self._asked,
-                connect_s=self._timeouts.connect_s,
-                quiet_s=self._timeouts.quiet_s,
-                streaming=True,
-            ) from error
-        finally:
-            with self._lock:
-                self._reading = False
-                ended = self._ended
-            if ended:
-                self._stream.close()
-
-    def close(self) -> None:
-        """End the answer: the server sees the connection close, and a thread that reads is woken."""
-        with self._lock:
-            self._ended = True
-            reading = self._reading
-        self._connection.hang_up()
-        if not reading:
-            self._stream.close()
-
-
 def _timeout(seconds: ChatTimeouts) -> Any:
     return library().httpx2.Timeout(
         connect=seconds.connect_s, read=seconds.quiet_s, write=seconds.write_s, pool=seconds.connect_s
@@ -242,6 +203,7 @@ def _prepare(request: httpx2.Request, *, key: str) -> None:
     """Leave only what belongs to a chat in the headers, and let the connection be hung up from outside."""
     for name in [each for each in request.headers if each.lower() not in _SENT_HEADERS]:
         del request.headers[name]
+    request.headers.update(_EXTRA_HEADERS.get())
     request.headers["Connection"] = "close"
     if key:
         request.headers["Authorization"] = f"Bearer {key}"
@@ -251,47 +213,30 @@ def _prepare(request: httpx2.Request, *, key: str) -> None:
 
 
 def _reply(response: httpx2.Response) -> Reply:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(status=response.status_code, headers=headers, body=response.content)
+    return Reply(status=response.status_code, headers=_lower(response), body=response.content)
+
+
+def _lower(response: httpx2.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    return bool(response.headers.get("content-type", "").partition(";")[0].strip().lower() == _EVENT_STREAM)
 
 
 def _check_kind(response: httpx2.Response, asked: Asked) -> None:
     """A page or a plain document with status 200 would read as an answer without a word."""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _EVENT_STREAM:
+    if _is_stream(response):
         return
-    content = _beginning(response)
-    said = "" if content.lstrip()[:1] == b"<" else complaint(content)
-    what = "a web page" if content.lstrip()[:1] == b"<" else "no stream of an answer"
-    raise NimReplyInvalid(
-        f"What answers at the address of {asked.title} sends {what}{f': “{said}”' if said else ''}.",
-        hint=f"Check {asked.url_setting}: it must be the base URL of an OpenAI-compatible server.",
-    )
-
-
-def _beginning(response: httpx2.Response) -> bytes:
     content = bytearray()
-    try:
-        for piece in response.iter_bytes():
-            content += piece
-            if len(content) >= _LARGEST_WRONG_REPLY:
-                break
-    except library().httpx2.HTTPError:
-        # What was sent is wrong already; how it ended does not matter.
-        return bytes(content)
-    return bytes(content)
+    # What was sent is wrong already; how it ended does not matter.
+    with contextlib.suppress(library().httpx2.HTTPError):
+        _take(response, content, _LARGEST_WRONG_REPLY)
+    raise no_answer(bytes(content), asked)
 
 
-def _piece(event: Any) -> Piece:
-    """The text of one event; role, usage and comment events have none."""
-    choices = getattr(event, "choices", None)
-    if choices is None:
-        raise TypeError("no event of a chat")
-    if not choices:
-        return Piece(text="")
-    delta = getattr(choices[0], "delta", None)
-    content = getattr(delta, "content", None)
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    finish = getattr(choices[0], "finish_reason", None)
-    return Piece(text=content if isinstance(content, str) else "", finish=str(finish) if finish else None)
+def _take(response: httpx2.Response, content: bytearray, most: int) -> None:
+    for piece in response.iter_bytes():
+        content += piece
+        if len(content) >= most:
+            break

@@ -25,7 +25,7 @@ def translated(
     """
     loaded = library()
     openai, httpx2 = loaded.openai, loaded.httpx2
-    title, setting = asked.title, asked.url_setting
+    title, setting = asked.opening, asked.url_setting
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
     if isinstance(cause, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
         return no_address(asked)
@@ -36,24 +36,25 @@ def translated(
             hint=f"Check the host in {setting}, and that no firewall stands between.",
         )
     if isinstance(cause, (openai.APITimeoutError, httpx2.TimeoutException)):
+        look = "" if asked.hosted else "see its log (docker logs), then "
         when = "stopped in the middle of its answer: nothing came" if streaming else "did not begin to answer"
         return NoAnswerInTime(
             f"{title} {when} {'for' if streaming else 'within'} {quiet_s:g} s.",
             timed_out=True,
-            hint="It may be busy with other requests: see its log (docker logs), then try again.",
+            hint=f"It may be busy with other requests: {look}try again.",
         )
     if isinstance(cause, httpx2.ConnectError):
         return not_connected(cause, name=title, setting=setting)
     if isinstance(error, openai.APIConnectionError) or isinstance(cause, httpx2.HTTPError):
         return NimUnavailable(
-            f"The connection to {title} broke before its answer was complete.",
-            hint="It may have restarted or run out of memory: see its log (docker logs).",
+            f"The connection to {asked.name} broke before its answer was complete.",
+            hint=asked.cure_for_a_break,
         )
     if isinstance(error, openai.APIError):
         said = complaint(json.dumps(error.body).encode()) if error.body else ""
         return NimRejected(
             f"{title} broke off its answer{f': “{said}”' if said else ' without a reason'}.",
-            hint="Its log has the whole error (docker logs).",
+            hint=asked.cure_for_its_failure,
         )
     return NimReplyInvalid(
         f"{title} sent something that is no part of a chat.",
@@ -64,6 +65,6 @@ def translated(
 def no_address(asked: Asked) -> NimUnavailable:
     """The error for an address that no request can be sent to."""
     return NimUnavailable(
-        f"The address set for {asked.title} is not one that can be called.",
+        f"The address set for {asked.name} is not one that can be called.",
         hint=f"{asked.url_setting} must read like http://host:port.",
     )

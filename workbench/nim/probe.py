@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 from functools import partial
-from typing import Any
 
 import httpx
 
 from workbench.domain.clock import Clock
-from workbench.domain.errors import NimError
 from workbench.domain.nim import HELPERS, First, NimStatus, Route, Service, State, Trouble
 from workbench.nim.by_hand import curl_line, shown_url
 from workbench.nim.evidence import Evidence, Known
-from workbench.nim.http import Line, Reply
-from workbench.nim.version import version_in
+from workbench.nim.look import Look, Sight, look, not_deployed, too_long
 from workbench.nim.watch import Watch
 
 LIMIT_S = 3.0
@@ -28,13 +24,13 @@ LIMIT_S = 3.0
 KEPT_S = 5.0
 """How long a look is good for, seconds."""
 
-_MODELS = "/v1/models"
-_METADATA = "/v1/metadata"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A service, where its requests go, and the setting that says so. `model` is the id wanted, empty for any."""
+    """A service, where its requests go, and the setting that says so. `model` is the id wanted, empty for any.
+
+    `is_reference` says that VILA-M3's own reference server answers there, which speaks a protocol of its own.
+    """
 
     service: Service
     route: Route
@@ -43,27 +39,12 @@ class Target:
     model: str = ""
     model_setting: str = ""
     key: str = field(default="", repr=False)
+    is_reference: bool = False
 
     @property
     def is_hosted(self) -> bool:
         """Whether requests go to the hosted catalogue."""
         return self.route.first is First.HOSTED
-
-
-class _Sight(Enum):
-    READY = auto()
-    STARTING = auto()
-    UNUSABLE = auto()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Look:
-    sight: _Sight
-    why: str = ""
-    hint: str | None = None
-    model: str | None = None
-    version: str | None = None
-    latency_ms: float | None = None
 
 
 class Lookout:
@@ -75,19 +56,19 @@ class Lookout:
         self._limit_s = limit_s
         self._kept_s = kept_s
         self._lock = threading.Lock()
-        self._watches: dict[Target, Watch[_Look]] = {}
+        self._watches: dict[Target, Watch[Look]] = {}
         self._evidence: dict[tuple[Service, str, str], Evidence] = {}
         self._versions: dict[Service, str] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def watch(self, target: Target) -> Watch[_Look]:
+    def watch(self, target: Target) -> Watch[Look]:
         """The watch over a target; a look that is due is begun."""
         with self._lock:
             kept = self._watches.get(target)
             if kept is None:
                 kept = self._watches[target] = Watch(
-                    partial(_look, target, self._client, self._limit_s, self._versions, self.clock),
-                    partial(_too_long, target, self._limit_s),
+                    partial(look, target, self._client, self._limit_s, self._versions, self.clock),
+                    partial(too_long, target, self._limit_s),
                     limit_s=self._limit_s,
                     kept_s=self._kept_s,
                 )
@@ -148,16 +129,16 @@ class Probes:
         target = self._targets[service]
         if target.route.first is First.NOBODY:
             return self._dated(_nobody(target))
-        seen = self._lookout.watch(target).seen() if _is_looked_at(target) else _not_deployed(target)
+        seen = self._lookout.watch(target).seen() if _is_looked_at(target) else not_deployed(target)
         return self._dated(self._told(target, seen, self._lookout.evidence(target).known()))
 
-    def _told(self, target: Target, seen: _Look, known: Known) -> NimStatus:
+    def _told(self, target: Target, seen: Look, known: Known) -> NimStatus:
         starting_s = self._starting(target, seen)
         state, published, detail = _judged(target, seen, known, starting_s)
         failing = known.failing if state is State.DEGRADED else None
         if state in (State.AVAILABLE, State.CLOUD) and target.service in self._notes:
             detail = f"{detail} {self._notes[target.service]}"
-        is_down = seen.sight is _Sight.UNUSABLE
+        is_down = seen.sight is Sight.UNUSABLE
         trouble = Trouble(at=self._lookout.clock.stamp(), message=seen.why, hint=seen.hint) if is_down else None
         return NimStatus(
             service=target.service,
@@ -171,16 +152,22 @@ class Probes:
             starting_s=starting_s,
             goes_to=_goes_to(target, published),
             hint=failing.hint if failing else seen.hint,
-            curl=curl_line(target.service, target.url, model=seen.model or target.model, hosted=target.is_hosted),
+            curl=curl_line(
+                target.service,
+                target.url,
+                model=seen.model or target.model,
+                hosted=target.is_hosted,
+                reference=target.is_reference,
+            ),
             check=known.check,
             last_call=known.last_call,
             last_error=trouble or known.last_error,
         )
 
-    def _starting(self, target: Target, seen: _Look) -> float | None:
+    def _starting(self, target: Target, seen: Look) -> float | None:
         """Seconds for which it has been seen starting, None where it is not."""
         with self._lock:
-            if seen.sight is not _Sight.STARTING:
+            if seen.sight is not Sight.STARTING:
                 self._starting_since.pop(target.service, None)
                 return None
             now = time.monotonic()
@@ -198,11 +185,11 @@ def _is_looked_at(target: Target) -> bool:
     return target.route.first is not First.NOBODY and bool(target.url)
 
 
-def _judged(target: Target, seen: _Look, known: Known, starting_s: float | None) -> tuple[State, State, str]:
+def _judged(target: Target, seen: Look, known: Known, starting_s: float | None) -> tuple[State, State, str]:
     """The state to show, the published one and why."""
     title = target.service.display_name
     without = _without(target.route)
-    if seen.sight is _Sight.UNUSABLE:
+    if seen.sight is Sight.UNUSABLE:
         return without, without, " ".join(filter(None, (seen.why, seen.hint, _consequence(target))))
     if starting_s is not None:
         why = f"{title} is starting: it is up and has not been ready for {starting_s:.0f} s."
@@ -256,146 +243,3 @@ def _nobody(target: Target) -> NimStatus:
     return NimStatus(
         service=target.service, state=state, published_state=state, url=None, detail=detail, goes_to=goes_to
     )
-
-
-def _not_deployed(target: Target) -> _Look:
-    return _unusable(f"{target.service.display_name} is not deployed: {target.setting} is empty.")
-
-
-def _too_long(target: Target, limit_s: float) -> _Look:
-    return _unusable(f"{target.service.display_name} did not answer within {limit_s:g} s.")
-
-
-def _look(target: Target, client: httpx.Client, limit_s: float, versions: dict[Service, str], clock: Clock) -> _Look:
-    start = time.monotonic()
-    line = Line(target.url, client, name=target.service.display_name, setting=target.setting, key=target.key)
-
-    def get(path: str) -> Reply:
-        # To a tenth of a second, for the error names it.
-        return line.get(path, within_s=max(0.1, round(start + limit_s - time.monotonic(), 1)))
-
-    try:
-        seen = _hosted(target, get, clock) if target.is_hosted else _own(target, get, versions, clock)
-    except NimError as error:
-        versions.pop(target.service, None)
-        return _unusable(error.message, error.hint)
-    return seen
-
-
-def _unusable(why: str, hint: str | None = None) -> _Look:
-    return _Look(sight=_Sight.UNUSABLE, why=why, hint=hint)
-
-
-def _own(target: Target, get: Callable[[str], Reply], versions: dict[Service, str], clock: Clock) -> _Look:
-    """A NIM of one's own: `ready`, then `live`, then the list of models, by status code only."""
-    start = time.monotonic()
-    ready = get("/v1/health/ready")
-    latency_ms = 1000 * clock.elapsed_s(start)
-    title = target.service.display_name
-    # The oldest servers answer 200 with a bare true or false.
-    if ready.status == 200 and ready.body.strip() != b"false":
-        return _ready(target, get, versions, latency_ms)
-    versions.pop(target.service, None)
-    if ready.status in (401, 403):
-        return _unusable(
-            f"Access to {title} was refused (status {ready.status}).", f"Check what guards {target.setting}."
-        )
-    if ready.status == 404:
-        return _without_health(target, get, latency_ms)
-    if get("/v1/health/live").status == 200:
-        return _Look(sight=_Sight.STARTING)
-    return _unusable(
-        f"{title} is not ready (status {ready.status}) and does not say that it is alive.",
-        "See its log (docker logs).",
-    )
-
-
-def _ready(target: Target, get: Callable[[str], Reply], versions: dict[Service, str], latency_ms: float) -> _Look:
-    service = target.service
-    if service in (Service.VISTA3D, Service.MAISI):
-        if service not in versions:
-            info = get(f"/v1/{service.value}/info")
-            if info.status == 404 and model_ids(get(_MODELS)):
-                return _not_this_nim(target)
-            versions[service] = (version_in(info.json()) if info.status == 200 else None) or "unknown"
-        return _seen_ready(target, latency_ms, model=service.value, version=versions[service])
-    if service not in versions:
-        versions[service] = _release(get(_METADATA)) or "unknown"
-    return _with_model(target, model_ids(get(_MODELS)), latency_ms, versions[service])
-
-
-def _without_health(target: Target, get: Callable[[str], Reply], latency_ms: float) -> _Look:
-    """404 on ready is no NIM; a server with a list of models may speak the same language all the same."""
-    if target.service in (Service.VISTA3D, Service.MAISI):
-        return _not_this_nim(target)
-    ids = model_ids(get(_MODELS))
-    return _with_model(target, ids, latency_ms, None) if ids else _not_this_nim(target)
-
-
-def _not_this_nim(target: Target) -> _Look:
-    return _unusable(
-        f"What answers there is not {target.service.display_name}.", f"Check host and port in {target.setting}."
-    )
-
-
-def _release(reply: Reply) -> str | None:
-    """The release in a `/v1/metadata` body; many releases have no such route."""
-    body: Any = reply.json() if reply.status == 200 else None
-    release = body.get("version") if isinstance(body, dict) else None
-    return release[:60] if isinstance(release, str) and release else None
-
-
-def _with_model(target: Target, ids: Sequence[str], latency_ms: float, version: str | None) -> _Look:
-    if target.model and ids and target.model not in ids:
-        return _unusable(
-            f"{target.service.display_name} does not serve {target.model}; it lists {', '.join(ids[:3])}.",
-            f"Change {target.model_setting}, or leave it empty.",
-        )
-    return _seen_ready(target, latency_ms, model=target.model or next(iter(ids), None), version=version)
-
-
-def _seen_ready(target: Target, latency_ms: float, *, model: str | None, version: str | None) -> _Look:
-    named = f" (version {version})" if version and version != "unknown" else f" ({model})" if model else ""
-    return _Look(
-        sight=_Sight.READY,
-        why=f"{target.service.display_name} is ready{named}.",
-        model=model,
-        version=version,
-        latency_ms=latency_ms,
-    )
-
-
-def _hosted(target: Target, get: Callable[[str], Reply], clock: Clock) -> _Look:
-    """The hosted catalogue. That it lists a model does not prove that this key may call it: the detail says so."""
-    title = target.service.display_name
-    if not target.key:
-        return _unusable(
-            f"The hosted {title} needs a key: IMAGING_NVIDIA_API_KEY is empty.", "Get one at build.nvidia.com."
-        )
-    start = time.monotonic()
-    reply = get(_MODELS)
-    latency_ms = 1000 * clock.elapsed_s(start)
-    if reply.status in (401, 403):
-        return _unusable("The hosted catalogue refused the key.", "Check IMAGING_NVIDIA_API_KEY.")
-    ids = model_ids(reply)
-    if reply.status != 200 or not ids:
-        return _unusable(f"The hosted catalogue did not list its models (status {reply.status}).")
-    if target.model not in ids:
-        return _unusable(
-            f"The hosted catalogue no longer lists {target.model}.", f"Choose another: {target.model_setting}."
-        )
-    return _Look(
-        sight=_Sight.READY,
-        why=f"The hosted catalogue lists {target.model}; whether this key may use it shows with the first request.",
-        model=target.model,
-        latency_ms=latency_ms,
-    )
-
-
-def model_ids(reply: Reply) -> tuple[str, ...]:
-    """The ids of a `/v1/models` body; none where it is none."""
-    body: Any = reply.json() if reply.status == 200 else None
-    listed = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(listed, list):
-        return ()
-    return tuple(str(each["id"])[:100] for each in listed if isinstance(each, dict) and "id" in each)

@@ -13,6 +13,7 @@ from workbench.nim.http import Reply
 
 _KEY_SETTING = "IMAGING_NVIDIA_API_KEY"
 _ITS_LOG = "Its log may say why: docker logs, last lines."
+_RESTARTED = "It may have restarted or run out of memory: see its log (docker logs)."
 _TRY_LATER = "Wait a minute and try again; the free tier takes only so many requests a minute."
 
 
@@ -26,12 +27,32 @@ class Asked:
     model: str
     hosted: bool
 
+    @property
+    def name(self) -> str:
+        """What to call it within a sentence."""
+        return f"the hosted {self.title}" if self.hosted else self.title
+
+    @property
+    def opening(self) -> str:
+        """The same at the beginning of one."""
+        return f"The hosted {self.title}" if self.hosted else self.title
+
+    @property
+    def cure_for_its_failure(self) -> str:
+        """What to do where it failed by itself, in a request that is right."""
+        return f"Try again in a minute, or choose another model: {self.model_setting}." if self.hosted else _ITS_LOG
+
+    @property
+    def cure_for_a_break(self) -> str:
+        """What to do where the connection to it ended too early."""
+        return "Try again in a minute; the network between may be at fault too." if self.hosted else _RESTARTED
+
 
 def refusal(reply: Reply, asked: Asked) -> NimError:
     """The error for an answer whose status is not 200."""
     said = complaint(reply.body)
     quoted = f": “{said}”" if said and reply.body.lstrip()[:1] != b"<" else ""
-    where = f"The hosted {asked.title}" if asked.hosted else asked.title
+    where = asked.opening
     status = reply.status
     cause, cure = _unusable(status, said, asked)
     if cause:
@@ -39,9 +60,11 @@ def refusal(reply: Reply, asked: Asked) -> NimError:
     if status < 400 or (status >= 500 and not said):
         return NimReplyInvalid(
             f"{where} answered with status {status}, and nothing that can be used.",
-            hint=f"Check {asked.url_setting}." if status < 400 else _ITS_LOG,
+            hint=f"Check {asked.url_setting}." if status < 400 else asked.cure_for_its_failure,
         )
-    return NimRejected(f"{where} refused the request (status {status}){quoted}.", hint=None if quoted else _ITS_LOG)
+    return NimRejected(
+        f"{where} refused the request (status {status}){quoted}.", hint=None if quoted else asked.cure_for_its_failure
+    )
 
 
 def _unusable(status: int, said: str, asked: Asked) -> tuple[str, str | None]:
@@ -59,7 +82,8 @@ def _unusable(status: int, said: str, asked: Asked) -> tuple[str, str | None]:
     if status == 429:
         return "has more requests than it takes", _TRY_LATER
     if status in (502, 503, 504):
-        return "cannot answer now", "It is loading, overloaded or behind a gateway that gave up: wait, and see its log."
+        more = "" if asked.hosted else ", and see its log"
+        return "cannot answer now", f"It is loading, overloaded or behind a gateway that gave up: wait{more}."
     return "", None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.domain.errors import NimReplyInvalid, NimUnavailable
+from workbench.domain.nim import Service
 from workbench.nim.http import Line
 from workbench.nim.probe import Target
 from workbench.nim.refusals import Asked, refusal
@@ -90,9 +91,10 @@ class Served:
 
 
 def asked(target: Target, model: str) -> Asked:
-    """Who was asked, for an error's words."""
+    """Who was asked, for an error's words. What the catalogue has in the place of VILA-M3 is another model."""
+    is_other = target.is_hosted and target.service is Service.VILA_M3
     return Asked(
-        title=target.service.display_name,
+        title="vision model" if is_other else target.service.display_name,
         url_setting=target.setting,
         model_setting=target.model_setting,
         model=model,

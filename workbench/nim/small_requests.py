@@ -12,6 +12,9 @@ from typing import Any
 
 from workbench.domain.nim import Service
 
+QUESTION = "Is this picture grey?"
+"""What a vision model is asked about `grey_png`."""
+
 _SIDE = 32
 
 
@@ -32,8 +35,8 @@ def _chat(model: str) -> dict[str, Any]:
 def _question(model: str) -> dict[str, Any]:
     # No system message: several vision models refuse one beside an image.
     content = [
-        {"type": "text", "text": "Is this picture grey?"},
-        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(_grey_png()).decode()}"}},
+        {"type": "text", "text": QUESTION},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(grey_png()).decode()}"}},
     ]
     return {"model": model, "messages": [{"role": "user", "content": content}], "max_tokens": 1, "temperature": 0.0}
 
@@ -80,7 +83,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _grey_png() -> bytes:
+def grey_png() -> bytes:
     """A grey square as PNG (W3C PNG, section 11): one 8-bit grey channel, no filter."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:

@@ -1,4 +1,7 @@
-"""What wraps a `Talker`: the stand-in behind it, the mode noted, its calls put on record. Each passes `rewrite` on."""
+"""What wraps a `Talker`: the stand-in behind it, the mode noted, its calls put on record. Each passes `rewrite` on.
+
+Of these, `WitnessedStream` serves whoever answers in a stream.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import Generic, NoReturn, TypeVar
 
 from workbench.domain.dialogue import AnswerStream, ChatRequest, Finish, Talker, Turn
 from workbench.domain.errors import NimError, NimUnavailable
-from workbench.domain.nim import Mode, NimStatus
+from workbench.domain.nim import Mode, Nim, NimStatus
 from workbench.nim.evidence import Evidence
 from workbench.nim.in_mode import InMode
 from workbench.nim.with_stand_in import Refusing, WithStandIn
+
+RequestT = TypeVar("RequestT")
+StreamT = TypeVar("StreamT", bound=AnswerStream)
 
 
 class TalkerWithStandIn(WithStandIn[ChatRequest, AnswerStream]):
@@ -52,16 +58,16 @@ class RefusingTalker(Refusing[ChatRequest]):
         raise self._why()
 
 
-class WitnessedTalker:
-    """A real Llama-3 whose answers are put on record once they have ended, with how. Rewriting proves nothing."""
+class WitnessedStream(Generic[RequestT, StreamT]):
+    """A real NIM that streams, whose answers are put on record once they have ended, with how; `told` says of what."""
 
-    def __init__(self, real: Talker, evidence: Evidence) -> None:
+    def __init__(self, real: Nim[RequestT, StreamT], evidence: Evidence, told: str) -> None:
         self._real = real
         self._evidence = evidence
+        self._told = told
         self.status = real.status
-        self.rewrite = real.rewrite
 
-    def run(self, request: ChatRequest, /) -> AnswerStream:
+    def run(self, request: RequestT, /) -> StreamT:
         """The answer, or its error."""
         start = time.monotonic()
         try:
@@ -77,15 +83,23 @@ class WitnessedTalker:
 
         return replace(stream, tokens=self._watched(stream, stopped, start), close=close)
 
-    def _watched(self, stream: AnswerStream, stopped: threading.Event, start: float) -> Iterator[str]:
+    def _watched(self, stream: StreamT, stopped: threading.Event, start: float) -> Iterator[str]:
         try:
             yield from stream.tokens
         except NimError as error:
             self._evidence.call_failed(error, start)
             raise
         if stream.finish() is not Finish.CUT:
-            self._evidence.call_succeeded("It answered a question.", start)
+            self._evidence.call_succeeded(self._told, start)
         elif stopped.is_set():
             self._evidence.call_succeeded("It was answering when a person stopped it.", start)
         else:
             self._evidence.call_failed(NimUnavailable("Its answer was cut before its end."), start)
+
+
+class WitnessedTalker(WitnessedStream[ChatRequest, AnswerStream]):
+    """A real Llama-3 on record. Rewriting proves nothing."""
+
+    def __init__(self, real: Talker, evidence: Evidence) -> None:
+        super().__init__(real, evidence, "It answered a question.")
+        self.rewrite = real.rewrite

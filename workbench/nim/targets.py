@@ -53,7 +53,13 @@ def target(settings: Settings, service: Service, way: Route) -> Target:
         ),
     }[service]
     return Target(
-        service=service, route=way, url=base_url(url), setting=setting, model=model, model_setting=model_setting
+        service=service,
+        route=way,
+        url=base_url(url),
+        setting=setting,
+        model=model,
+        model_setting=model_setting,
+        is_reference=service is Service.VILA_M3 and settings.nim_vilam3_protocol == "reference",
     )
 
 
