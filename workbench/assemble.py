@@ -6,11 +6,13 @@ import hashlib
 import random
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench import __version__
+from workbench.assemble_ask import assemble_ask
 from workbench.assemble_library import assemble_library
 from workbench.cases.generations import GenerationShelf
 from workbench.cases.jobs import Jobs
@@ -152,7 +154,21 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
     records.metrics.watch("workbench_passages", "Passages in the library.", lambda: counts().total)
     opening.recover()
     synthesis.recover()
-    sweeper = _Sweeper(store)
+    ask = assemble_ask(
+        settings,
+        store=store,
+        opening=opening,
+        jobs=jobs,
+        workers=workers,
+        nims=nims,
+        mode_of=statuses.modes.mode_of,
+        segmenters=statuses.segmenter,
+        exports=exports,
+        consents=parts.consents,
+        records=records,
+        clock=clock,
+    )
+    sweeper = _Sweeper(store.sweep, ask.shelf.sweep)
     sweeper.start()
     if warm:
         workers.warm()
@@ -179,6 +195,8 @@ def assemble(settings: Settings, *, shared: bool = False, warm: bool = False) ->
         exports=exports,
         synthesis=synthesis,
         judging=judging,
+        pictures=ask.pictures,
+        asking=ask.asking,
         nim_metrics=NimMetrics(metrics_reader.read),
         memory=memory,
         benches=BenchShelf(data / "bench").latest,
@@ -272,14 +290,15 @@ def _lasting_secret(data: Path) -> bytes:
 class _Sweeper(threading.Thread):
     """Deletes what is past its time, every few minutes."""
 
-    def __init__(self, store: CaseStore) -> None:
+    def __init__(self, *sweeps: Callable[[], object]) -> None:
         super().__init__(daemon=True, name="sweeper")
-        self._store = store
+        self._sweeps = sweeps
         self._ended = threading.Event()
 
     def run(self) -> None:
         while True:
-            self._store.sweep()
+            for sweep in self._sweeps:
+                sweep()
             if self._ended.wait(_SWEEP_EVERY_S):
                 return
 

@@ -5,7 +5,7 @@ import pytest
 from workbench.cases.jobs import Jobs
 from workbench.domain.case import JobState, Visitor
 from workbench.domain.clock import Clock
-from workbench.domain.errors import Busy, NotFound, UnreadableImage
+from workbench.domain.errors import Busy, Cancelled, NotFound, UnreadableImage
 
 ANNA, BEN = Visitor(owner="anna"), Visitor(owner="ben")
 
@@ -59,6 +59,40 @@ def test_cancel_stops_a_job_at_its_next_stage(jobs):
 
     job = jobs.start(ANNA, "segment", "case", work)
     jobs.cancel(ANNA, job.id)
+    assert jobs.wait(ANNA, job.id, 10).state is JobState.CANCELLED
+
+
+def test_who_follows_a_job_hears_its_stages_and_is_told_its_failure(jobs):
+    heard, listening = [], threading.Event()
+
+    class Listening:
+        def stage(self, name, fraction=None):
+            heard.append((name, fraction))
+            if name == "reading":
+                listening.set()
+
+    def work(progress):
+        progress.stage("reading", 0.5)
+        listening.wait(10)
+        raise UnreadableImage("The file is damaged.", hint="Export it again.")
+
+    with pytest.raises(UnreadableImage, match="damaged"):
+        jobs.follow(ANNA, jobs.start(ANNA, "read", "case", work).id, Listening())
+    assert heard[-1] == ("reading", 0.5)
+
+
+def test_a_job_stops_when_who_follows_it_stops_waiting(jobs):
+    class Leaving:
+        def stage(self, name, fraction=None):
+            raise Cancelled("Stopped.")
+
+    def work(progress):
+        while True:
+            progress.stage("waiting")
+
+    job = jobs.start(ANNA, "read", "case", work)
+    with pytest.raises(Cancelled):
+        jobs.follow(ANNA, job.id, Leaving())
     assert jobs.wait(ANNA, job.id, 10).state is JobState.CANCELLED
 
 

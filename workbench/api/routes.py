@@ -11,7 +11,20 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from workbench import __version__
-from workbench.api import cases, chat, library, login, nim_status, overlay, problems, records, review_ct, synthesise_ct
+from workbench.api import (
+    ask_image,
+    cases,
+    chat,
+    library,
+    login,
+    nim_status,
+    overlay,
+    pictures,
+    problems,
+    records,
+    review_ct,
+    synthesise_ct,
+)
 from workbench.api.described import describe
 from workbench.api.guard import Guard
 from workbench.api.observe import Observed
@@ -41,7 +54,7 @@ def build_app(workbench: Workbench, *, hosts: Callable[[], frozenset[str] | None
     )
     problems.register(app)
     describe(app)
-    modules = (nim_status, records, review_ct, synthesise_ct, overlay, cases, chat, library, login)
+    modules = (nim_status, records, review_ct, synthesise_ct, overlay, cases, pictures, ask_image, chat, library, login)
     routers = [module.build_routes(workbench) for module in modules]
     for router in routers:
         app.include_router(router)

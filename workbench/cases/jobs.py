@@ -17,6 +17,7 @@ from workbench.domain.progress import Progress
 from workbench.domain.trace import LocalTracer, Trace, Tracer, tracing
 
 _KEPT = 500
+_POLL_S = 0.1
 _LOG = logging.getLogger(__name__)
 
 
@@ -101,6 +102,23 @@ class Jobs:
         job = self._find(visitor, job_id)
         job.finished.wait(timeout_s)
         return self._view(job)
+
+    def follow(self, visitor: Visitor, job_id: str, progress: Progress) -> None:
+        """Wait for a job and tell of it; stopping who waits stops the job, and its failure is raised.
+
+        Raises:
+            Cancelled: raised by `progress`, or the job was stopped.
+            WorkbenchError: what the job ended with.
+        """
+        while (job := self.wait(visitor, job_id, _POLL_S)).running:
+            try:
+                progress.stage(job.stage, job.fraction)
+            except Cancelled:
+                self.cancel(visitor, job_id)
+                raise
+        error = self.error_of(visitor, job_id)
+        if error is not None:
+            raise error
 
     def cancel(self, visitor: Visitor, job_id: str) -> JobView:
         """Ask a job to stop; it does so within a second. A finished job stays as it is."""

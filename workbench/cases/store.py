@@ -16,7 +16,7 @@ import shutil
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,6 +50,7 @@ class CaseStore:
         self._cases: OrderedDict[str, Case] = OrderedDict()
         self._volumes: OrderedDict[str, Volume] = OrderedDict()
         self._masks: OrderedDict[str, Segmentation] = OrderedDict()
+        self._told_of_deletion: list[Callable[[str], None]] = []
         for folder in (data_dir, self._root, self._scratch):
             make_private(folder)
 
@@ -97,8 +98,12 @@ class CaseStore:
             self._volumes.pop(case.id, None)
         return case
 
+    def on_delete(self, forget: Callable[[str], None]) -> None:
+        """Have `forget` called with the id of every case that is erased, however it goes."""
+        self._told_of_deletion.append(forget)
+
     def delete(self, case_id: str) -> None:
-        """Erase everything of a case."""
+        """Erase everything of a case, and what was made of it elsewhere."""
         with self._lock:
             self._cases.pop(case_id, None)
             self._volumes.pop(case_id, None)
@@ -107,6 +112,8 @@ class CaseStore:
             # The facts go first, so that a half-erased case is never found again.
             (self._root / case_id / "case.json").unlink(missing_ok=True)
             shutil.rmtree(self._root / case_id, ignore_errors=True)
+        for forget in self._told_of_deletion:
+            forget(case_id)
 
     def folder(self, case: Case) -> Path:
         """Where the case's files lie."""

@@ -87,8 +87,12 @@ class OpenCt:
         self, visitor: Visitor, case: Case, *, series: int | None = None, let_choose: bool = False
     ) -> JobView:
         """Read what was placed for `case`. With `let_choose`, an upload of several volumes waits for the choice."""
-        upload = sorted(path for path in self._store.upload_folder(case.id).rglob("*") if path.is_file())
+        upload = self.placed(case)
         return self._start(visitor, case, lambda progress: self._read(case, upload, series, let_choose, progress))
+
+    def placed(self, case: Case) -> list[Path]:
+        """The files of an upload that waits to be read."""
+        return sorted(path for path in self._store.upload_folder(case.id).rglob("*") if path.is_file())
 
     def take_files(self, visitor: Visitor, files: Sequence[Path], *, let_choose: bool = False) -> tuple[Case, JobView]:
         """Open files that lie in a temporary place; they are moved away from there."""
@@ -121,7 +125,7 @@ class OpenCt:
 
     def open_path(self, visitor: Visitor, input_path: str, *, series: int | None = None) -> tuple[Case, JobView]:
         """Open a file or folder on this machine, if it lies within the folders allowed."""
-        return self.open_files(visitor, self._files_within(input_path), series=series)
+        return self.open_files(visitor, self.files_within(input_path), series=series)
 
     def open_files(self, visitor: Visitor, files: Sequence[Path], *, series: int | None = None) -> tuple[Case, JobView]:
         """Open files of this machine where they lie; for who may read them anyway."""
@@ -146,6 +150,38 @@ class OpenCt:
         for case in self._store.all():
             if case.state is not CaseState.READY:
                 self._store.delete(case.id)
+
+    def files_within(self, input_path: str) -> list[Path]:
+        """The files that a path names, each checked to lie within the folders allowed, links resolved.
+
+        Raises:
+            OutsideInputFolders: it leads elsewhere, or to nothing.
+            NotFound: nothing of that name lies there.
+        """
+        roots = [folder.resolve() for folder in self.limits.input_folders]
+        refused = OutsideInputFolders(
+            "This path does not lead to a file inside the folders from which this workbench may read.",
+            hint="Copy the file into one of the folders that IMAGING_INPUT_DIRS lists, or upload it.",
+        )
+        if "\0" in input_path:
+            raise refused
+        missing: NotFound | None = None
+        asked = Path(input_path)
+        candidates = [asked] if asked.is_absolute() else [root / asked for root in roots]
+        for candidate in candidates:
+            target = _resolved(candidate)
+            if target is None:
+                continue
+            if not any(target == root or root in target.parents for root in roots):
+                continue
+            if not target.exists():
+                missing = NotFound("There is no such file in the input folders.", hint="Check the name.")
+                continue
+            found = [target] if target.is_file() else sorted(each for each in target.rglob("*") if each.is_file())
+            inside = [each for each in found if any(root in each.resolve().parents for root in roots)]
+            if inside:
+                return inside
+        raise missing or refused
 
     def _start(self, visitor: Visitor, case: Case, work: Callable[[Progress], None]) -> JobView:
         """Begin reading; where no more jobs are taken, nothing of the case stays."""
@@ -248,33 +284,6 @@ class OpenCt:
                 part.write_text(json.dumps(opened.to_json()), "utf-8")
                 part.replace(facts)
             return Opened.from_json(json.loads(facts.read_text("utf-8")))
-
-    def _files_within(self, input_path: str) -> list[Path]:
-        """The files that a path names, each checked to lie within the folders allowed, links resolved."""
-        roots = [folder.resolve() for folder in self.limits.input_folders]
-        refused = OutsideInputFolders(
-            "This path does not lead to a file inside the folders from which this workbench may read.",
-            hint="Copy the file into one of the folders that IMAGING_INPUT_DIRS lists, or upload it.",
-        )
-        if "\0" in input_path:
-            raise refused
-        missing: NotFound | None = None
-        asked = Path(input_path)
-        candidates = [asked] if asked.is_absolute() else [root / asked for root in roots]
-        for candidate in candidates:
-            target = _resolved(candidate)
-            if target is None:
-                continue
-            if not any(target == root or root in target.parents for root in roots):
-                continue
-            if not target.exists():
-                missing = NotFound("There is no such file in the input folders.", hint="Check the name.")
-                continue
-            found = [target] if target.is_file() else sorted(each for each in target.rglob("*") if each.is_file())
-            inside = [each for each in found if any(root in each.resolve().parents for root in roots)]
-            if inside:
-                return inside
-        raise missing or refused
 
 
 def _resolved(path: Path) -> Path | None:

@@ -9,7 +9,7 @@ from workbench.cases.jobs import Jobs
 from workbench.cases.store import CaseStore
 from workbench.domain.case import Case, JobView, SegmentationRecord, Visitor
 from workbench.domain.clock import Clock
-from workbench.domain.errors import Cancelled, StateConflict, WorkbenchError
+from workbench.domain.errors import StateConflict, WorkbenchError
 from workbench.domain.nim import Mode, Segmenter, Service
 from workbench.domain.organs import parse_organs
 from workbench.domain.progress import Progress
@@ -20,8 +20,6 @@ from workbench.domain.work import RunInWorker
 from workbench.usecases.export_ct import ExportCt
 from workbench.usecases.records import Records
 from workbench.usecases.run_log import RunNote
-
-_POLL_S = 0.1
 
 
 class ReviewCt:
@@ -96,7 +94,7 @@ class ReviewCt:
 
         def work(progress: Progress) -> None:
             if reading_id is not None:
-                self._follow(visitor, reading_id, progress)
+                self._jobs.follow(visitor, reading_id, progress)
             with self._records.runs.recording(Service.VISTA3D.value, visitor, mode=mode.value) as run:
                 self._segment(visitor, case_id, labels, clicks, progress, run, (mode, segmenter))
 
@@ -106,18 +104,6 @@ class ReviewCt:
                     "Something is running on this case already.", hint="Wait until it is done, or cancel it."
                 )
             return self._jobs.start(visitor, "segment", case_id, work)
-
-    def _follow(self, visitor: Visitor, job_id: str, progress: Progress) -> None:
-        """Wait for another job; cancelling this one cancels that one, and its failure is ours."""
-        while (job := self._jobs.wait(visitor, job_id, _POLL_S)).running:
-            try:
-                progress.stage(job.stage, job.fraction)
-            except Cancelled:
-                self._jobs.cancel(visitor, job_id)
-                raise
-        error = self._jobs.error_of(visitor, job_id)
-        if error is not None:
-            raise error
 
     def case(self, visitor: Visitor, case_id: str) -> Case:
         """The case, if it is the visitor's."""

@@ -10,6 +10,7 @@ from workbench.domain.bench import BenchReport
 from workbench.domain.clock import Clock
 from workbench.usecases.access import Access
 from workbench.usecases.add_documents import AddDocuments
+from workbench.usecases.ask_image import AskImage
 from workbench.usecases.chat import Chat
 from workbench.usecases.consent import Consents
 from workbench.usecases.export_ct import ExportCt
@@ -20,6 +21,7 @@ from workbench.usecases.memory_planner import MemoryPlanner
 from workbench.usecases.nim_metrics import NimMetrics
 from workbench.usecases.nim_status import NimStatuses
 from workbench.usecases.open_ct import OpenCt
+from workbench.usecases.prepare_picture import PreparePicture
 from workbench.usecases.records import Records
 from workbench.usecases.review_ct import ReviewCt
 from workbench.usecases.starter_library import StarterLibrary
@@ -45,6 +47,8 @@ class Workbench:
     exports: ExportCt
     synthesis: SynthesiseCt
     judging: JudgeCt
+    pictures: PreparePicture
+    asking: AskImage
     nims: NimStatuses
     nim_metrics: NimMetrics
     memory: MemoryPlanner
