@@ -12,9 +12,9 @@ from workbench.cases.store import CaseStore
 from workbench.cases.workers import WorkerPool
 from workbench.domain.case import Visitor
 from workbench.domain.clock import Clock
-from workbench.domain.nim import First, Mode, Segmenter, Service, route
-from workbench.nim.by_hand import shown_url
+from workbench.domain.nim import Mode, Segmenter, Service, route
 from workbench.nim.connect import Connections
+from workbench.nim.targets import leaves_for
 from workbench.settings import Settings
 from workbench.usecases.ask_image import AskImage
 from workbench.usecases.consent import Consents
@@ -96,12 +96,10 @@ class _AnsweringInMode:
     def _make(self, mode: Mode) -> ImageAnswering:
         settings = self._settings
         way = route(mode, allow_fallback=settings.nim_allow_mock_fallback, service=Service.VILA_M3)
-        # Without an address or a key nothing can be sent, so nobody need be asked.
-        is_sent = way.first is First.HOSTED and settings.nim_cloud_url and settings.nvidia_api_key.get_secret_value()
         return ImageAnswering(
             mode=mode,
             talker=self._nims.in_mode(mode).image_talker,
             stand_in=self._nims.in_mode(Mode.MOCK).image_talker,
             allows_stand_in=way.stand_in,
-            leaves_for=shown_url(settings.nim_cloud_url) if is_sent else None,
+            leaves_for=leaves_for(settings, mode, Service.VILA_M3),
         )

@@ -26,6 +26,7 @@ from workbench.knowledge.milvus import MilvusIndex
 from workbench.knowledge.minilm import packaged_embedder, why_absent
 from workbench.knowledge.retrieve import Retriever
 from workbench.nim.connect import Connections
+from workbench.nim.targets import leaves_for
 from workbench.settings import Settings
 from workbench.usecases.access import Access
 from workbench.usecases.add_documents import AddDocuments
@@ -171,6 +172,7 @@ class _AnsweringInMode:
             talker=services.talker,
             stand_in=self._nims.in_mode(Mode.MOCK).talker,
             allows_stand_in=allowed.stand_in,
+            leaves_for=leaves_for(self._settings, mode, Service.LLM),
         )
 
 

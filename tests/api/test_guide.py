@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import httpx
 import pytest
 
@@ -127,13 +129,22 @@ def test_the_guides_generate_request_gets_every_key_promised(client):
     assert any("num_classes 104" in text for text in told["warnings"])
 
 
-@pytest.mark.parametrize(
-    ("route", "body"),
-    [
-        ("/nim/vilam3/analyze", {"question": "Describe the findings in this chest X-ray", "input_path": ""}),
-    ],
-)
-def test_a_route_that_is_not_built_yet_is_a_plain_not_found(client, route, body):
-    answer = client.post(route, json=body)
-    assert answer.status_code in (404, 405)
-    assert answer.headers["content-type"] == "application/problem+json"
+def test_the_guides_analyze_request_gets_every_key_promised_and_no_confidence(client):
+    answer = client.post(
+        "/nim/vilam3/analyze", json={"question": "Describe the findings in this chest X-ray", "input_path": ""}
+    )
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert set(told) >= {
+        *("answer", "model", "is_mock", "fallback_reason", "confidence", "image", "inference_time_ms", "provenance")
+    }
+    assert (told["is_mock"], told["fallback_reason"], told["confidence"]) == (True, None, None)
+    assert told["answer"]
+    assert told["inference_time_ms"] > 0
+    assert {"sha256", "plane", "slice", "window"} <= set(told["image"])
+    window = told["image"]["window"]
+    assert (told["image"]["plane"], window["center"], window["width"]) == ("axial", 50, 400)
+    assert set(told["provenance"]) == PROVENANCE_KEYS
+    assert client.get(f"/cases/{told['case_id']}").json()["source"] == "demo"
+    got = client.get(f"/{told['image']['url']}")
+    assert hashlib.sha256(got.content).hexdigest() == told["image"]["sha256"]

@@ -19,9 +19,7 @@ from workbench.domain.organs import ORGANS
     ],
 )
 def test_a_call_for_vista3d_is_understood(text, argument):
-    assert parse_trigger(text) == Trigger(
-        expert=Expert.VISTA3D, argument=argument, labels=VISTA3D_ARGUMENTS[argument]
-    )
+    assert parse_trigger(text) == Trigger(expert=Expert.VISTA3D, argument=argument, labels=VISTA3D_ARGUMENTS[argument])
 
 
 @pytest.mark.parametrize("text", ["<CXR()>", "<CXR>", "This needs <BRATS()>.", "<VISTA2D()>"])

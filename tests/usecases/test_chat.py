@@ -131,7 +131,13 @@ def chatting(tmp_path, shelf, speaker, stand_in, consents, *, mode=Mode.LOCAL, a
 
     return Chat(
         answering=lambda _: Answering(
-            mode=mode, library=shelf, words_alone=shelf, talker=speaker, stand_in=stand_in, allows_stand_in=allows
+            mode=mode,
+            library=shelf,
+            words_alone=shelf,
+            talker=speaker,
+            stand_in=stand_in,
+            allows_stand_in=allows,
+            leaves_for="https://catalogue.example/v1" if mode is Mode.CLOUD else None,
         ),
         case=case,
         scope=lambda visitor: Scope(readers=(COMMON, visitor.owner)),
@@ -305,7 +311,7 @@ def test_nothing_is_sent_to_the_catalogue_before_the_person_agreed(tmp_path, she
 
     with pytest.raises(ConsentNeeded) as first:
         chat.ask(ADA, question, asks_consent=True)
-    assert first.value.what == "text"
+    assert (first.value.what, first.value.where) == ("text", "https://catalogue.example/v1")
     consents.say(ADA, Leaving.TEXT, granted=True)
     with pytest.raises(ConsentNeeded) as second:
         chat.ask(ADA, question, asks_consent=True)
@@ -315,6 +321,18 @@ def test_nothing_is_sent_to_the_catalogue_before_the_person_agreed(tmp_path, she
 
     assert answer_of(list(chat.ask(ADA, question, asks_consent=True))).provenance.origin is Origin.CLOUD
     assert speaker.given[0].case is not None
+
+
+def test_a_catalogue_that_looks_down_is_asked_about_too_for_it_may_be_up_a_moment_later(
+    tmp_path, shelf, speaker, stand_in, consents
+):
+    speaker.state = State.UNAVAILABLE
+    chat = chatting(tmp_path, shelf, speaker, stand_in, consents, mode=Mode.CLOUD)
+
+    with pytest.raises(ConsentNeeded):
+        chat.ask(ADA, Question(text="How bright is the liver?"), asks_consent=True)
+
+    assert speaker.given == []
 
 
 def test_a_declined_case_is_not_sent_and_the_answer_says_so(tmp_path, shelf, speaker, stand_in, consents):

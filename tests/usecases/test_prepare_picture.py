@@ -540,6 +540,23 @@ def test_what_is_neither_leaves_no_case_and_no_upload(desk, tmp_path, name):
     assert desk.shelf.count() == 0
 
 
+@pytest.mark.parametrize("content", [b"", b"words", b"%PDF-1.7 ", bytes(range(128, 256)) * 9])
+def test_a_file_that_is_neither_is_refused_as_a_picture_and_not_as_a_ct(desk, tmp_path, content):
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    with pytest.raises(UnreadableImage, match="not a picture|file is empty") as refused:
+        desk.pictures.open_picture(ANNA, OnDisk(files=(file,)), ViewOrder())
+    assert "CT" not in f"{refused.value.message} {refused.value.hint}"
+    assert desk.store.all() == []
+
+
+def test_several_pictures_are_refused_as_such(desk, tmp_path):
+    files = (a_png(tmp_path / "a.png"), a_png(tmp_path / "b.png"))
+    with pytest.raises(InvalidRequest, match="about one picture, and 2 were given"):
+        desk.pictures.open_picture(ANNA, OnDisk(files=files), ViewOrder())
+    assert desk.store.all() == []
+
+
 def test_a_path_is_read_only_within_the_input_folders(desk, tmp_path):
     (tmp_path / "inputs").mkdir()
     a_png(tmp_path / "inputs/a.png")

@@ -11,10 +11,8 @@ from starlette.responses import JSONResponse, Response
 from workbench.api import chat_schemas as schemas
 from workbench.api.asking import Asker, is_visit, json_body
 from workbench.api.chat_answers import event, query_answer, search_answer
-from workbench.api.streaming import Pumped, streamed
-from workbench.domain.dialogue import ChatEvent, Finished, Question, Sampling, Turn
-from workbench.domain.errors import WorkbenchError
-from workbench.usecases.answer_under_way import AnswerUnderWay
+from workbench.api.streaming import last_of, streamed
+from workbench.domain.dialogue import Finished, Question, Sampling, Turn
 from workbench.usecases.consent import Leaving
 from workbench.usecases.export_chat import EXPORTS, export_chat
 from workbench.usecases.workbench import Workbench
@@ -36,8 +34,9 @@ def build_routes(workbench: Workbench) -> APIRouter:
             workbench.chat.ask, visitor, question_of(body), asks_consent=is_visit(workbench, request)
         )
         if not body.stream:
-            answer = await _whole(request, events)
-            return JSONResponse(answer)
+            told = await last_of(request, events)
+            assert isinstance(told, Finished)  # noqa: S101 - always the last
+            return JSONResponse(query_answer(told.answer).model_dump(mode="json"))
         return streamed(events, event)
 
     @router.get("/search")
@@ -101,13 +100,3 @@ def question_of(body: schemas.QueryBody) -> Question:
         history=tuple(Turn(role=each.role, text=each.text) for each in body.history),
         sampling=Sampling(**body.sampling.model_dump()),
     )
-
-
-async def _whole(request: Request, events: AnswerUnderWay[ChatEvent]) -> dict[str, Any]:
-    """The last event's answer. A client that goes away stops the model."""
-    async for told in Pumped(events, request.is_disconnected):
-        if isinstance(told, WorkbenchError):
-            raise told
-        if isinstance(told, Finished):
-            return query_answer(told.answer).model_dump(mode="json")
-    raise WorkbenchError("The question was given up before it was answered.")

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
 
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from workbench.api.problems import problem_content
@@ -31,6 +32,18 @@ def streamed(events: AnswerUnderWay[EventT], event: Callable[[EventT], Told]) ->
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+async def last_of(request: Request, events: AnswerUnderWay[EventT]) -> EventT:
+    """The last event, which holds the whole answer. A client that goes away stops the model."""
+    last: EventT | None = None
+    async for told in Pumped(events, request.is_disconnected):
+        if isinstance(told, WorkbenchError):
+            raise told
+        last = told
+    if last is None or await request.is_disconnected():
+        raise WorkbenchError("The question was given up before it was answered.")
+    return last
 
 
 async def _lines(events: AnswerUnderWay[EventT], event: Callable[[EventT], Told]) -> AsyncIterator[str]:

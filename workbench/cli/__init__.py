@@ -13,6 +13,7 @@ from workbench import __version__
 _COMMANDS = {
     "serve": "start the workbench and open it in a browser",
     "segment": "segment a CT and measure every structure",
+    "ask": "ask VILA-M3 about a picture or a slice of a CT",
     "ingest": "add papers and guidelines to the library",
     "chat": "ask the library; every answer with its sources",
     "generate": "have MAISI make synthetic CTs with their labels",
@@ -25,7 +26,7 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 on success, 1 for a failure told in one line, 2 for wrong usage."""
     parser = build_parser()
-    options = parser.parse_args(argv)
+    options = _parsed(parser, argv)
     if options.command is None:
         parser.print_help(sys.stderr)
         return 2
@@ -35,6 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What is wrong with a form is told to who sent it.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     return _run(options)
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options. A question may stand behind options too, where argparse no longer looks for one."""
+    options, left = parser.parse_known_args(argv)
+    if len(left) == 1 and not left[0].startswith("-") and getattr(options, "question", "none is taken") is None:
+        options.question = left.pop()
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     }
     _serve_options(made["serve"])
     _segment_options(made["segment"])
+    _ask_options(made["ask"])
     _ingest_options(made["ingest"])
     _chat_options(made["chat"])
     _generate_options(made["generate"])
@@ -81,6 +93,34 @@ def _segment_options(parser: argparse.ArgumentParser) -> None:
         "--classes", nargs="+", metavar="NAME", help="structures, such as liver left_kidney; default: everything"
     )
     parser.add_argument("--series", type=int, metavar="N", help="which series, where CT holds several")
+
+
+def _ask_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "image",
+        metavar="IMAGE",
+        help="a picture (PNG, JPEG, DICOM), a CT file or folder, case:ID, or demo for the phantom",
+    )
+    parser.add_argument(
+        "question", nargs="?", metavar="QUESTION", help="what to ask; without it, lines of standard input as turns"
+    )
+    parser.add_argument("--plane", choices=("axial", "coronal", "sagittal"), help="of a CT (default axial)")
+    parser.add_argument(
+        "--slice", type=int, metavar="N", help="from 1; default: where most structures lie, else the middle"
+    )
+    parser.add_argument(
+        "--window", metavar="NAME|C,W", help="such as lung, or --window=-600,1500 in HU (default 50,400)"
+    )
+    parser.add_argument("--overlay", action="store_true", help="draw the case's mask over the slice")
+    parser.add_argument("--mosaic", action="store_true", help="the three planes in one picture")
+    parser.add_argument("--series", type=int, metavar="N", help="which series, where IMAGE holds several")
+    parser.add_argument("--modality", choices=("CT", "MRI", "CXR"), help="what made the picture")
+    parser.add_argument(
+        "--expert",
+        choices=("yes", "no"),
+        help="whether to run VISTA-3D when the model calls for it; default: you are asked at a terminal, else no",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the talk there: .html, .md or .json")
 
 
 def _ingest_options(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -35,19 +34,7 @@ class AskOverRest(OverRest):
 
     def ask(self, body: dict[str, Any]) -> Iterator[Event]:
         """Read server-sent events as they come."""
-        with self.client.stream("POST", "/query", json={**body, "stream": True}, timeout=None) as answer:
-            if answer.is_error:
-                answer.read()
-                self.asked(answer)
-            name = ""
-            for line in answer.iter_lines():
-                if line.startswith("event:"):
-                    name = line.removeprefix("event:").strip()
-                elif line.startswith("data:"):
-                    content = json.loads(line.removeprefix("data:"))
-                    if name == "error":
-                        raise WorkbenchError(content["detail"], hint=content.get("hint"))
-                    yield name, content
+        yield from self.events("/query", body)
 
 
 class AskInProcess:

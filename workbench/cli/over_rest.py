@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Self, cast
 
@@ -95,6 +96,22 @@ class OverRest:
         if job["error"]:
             raise WorkbenchError(job["error"], hint=job["hint"])
         return case_id
+
+    def events(self, path: str, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Server-sent events as they come: name and content; the event `error` is raised."""
+        with self.client.stream("POST", path, json={**body, "stream": True}, timeout=None) as answer:
+            if answer.is_error:
+                answer.read()
+                self.asked(answer)
+            name = ""
+            for line in answer.iter_lines():
+                if line.startswith("event:"):
+                    name = line.removeprefix("event:").strip()
+                elif line.startswith("data:"):
+                    content = json.loads(line.removeprefix("data:"))
+                    if name == "error":
+                        raise WorkbenchError(content["detail"], hint=content.get("hint"))
+                    yield name, content
 
     def fetch(self, case_id: str, name: str, target: Path) -> None:
         """Write one of the case's files."""

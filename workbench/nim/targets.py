@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.domain.nim import HELPERS, ROUTED, First, Mode, Route, Service, route
+from workbench.nim.by_hand import shown_url
 from workbench.nim.probe import Target
 from workbench.settings import Settings
 
@@ -61,6 +62,17 @@ def target(settings: Settings, service: Service, way: Route) -> Target:
         model_setting=model_setting,
         is_reference=service is Service.VILA_M3 and settings.nim_vilam3_protocol == "reference",
     )
+
+
+def leaves_for(settings: Settings, mode: Mode, service: Service) -> str | None:
+    """The address outside this machine to which a request would go, None where none can.
+
+    It holds whatever the host's state is now: one that is down may be up a moment later. Without an address or a key
+    nothing can be sent.
+    """
+    way = route(mode, allow_fallback=settings.nim_allow_mock_fallback, service=service)
+    can_be_sent = settings.nim_cloud_url and settings.nvidia_api_key.get_secret_value()
+    return shown_url(settings.nim_cloud_url) if way.first is First.HOSTED and can_be_sent else None
 
 
 def _hosted(settings: Settings, service: Service, way: Route) -> Target:

@@ -25,7 +25,7 @@ from workbench.domain.dialogue import (
 )
 from workbench.domain.errors import InvalidRequest, NimError, NimUnavailable
 from workbench.domain.library import Evidence, Found, Library, Retrieval, Scope
-from workbench.domain.nim import Mode, Service, State
+from workbench.domain.nim import Mode, Service
 from workbench.domain.progress import Silent
 from workbench.domain.provenance import Origin, Provenance
 from workbench.domain.records import Purpose
@@ -47,7 +47,8 @@ _PER_DOCUMENT = 2
 class Answering:
     """Who finds and who answers in a visitor's mode. `stand_in` answers what may not leave this machine.
 
-    `words_alone` searches the same passages by words, without vectors.
+    `words_alone` searches the same passages by words, without vectors. `leaves_for` is the address outside this
+    machine to which a question would be sent, whatever its state is now; None where nothing leaves.
     """
 
     mode: Mode
@@ -56,6 +57,7 @@ class Answering:
     talker: Talker
     stand_in: Talker
     allows_stand_in: bool
+    leaves_for: str | None = None
 
 
 class Chat:
@@ -134,10 +136,9 @@ class Chat:
         self, visitor: Visitor, who: Answering, sheet: CaseSheet | None
     ) -> tuple[Answering, CaseSheet | None, tuple[str, ...]]:
         """Who may answer, and from what, after the person was asked what may leave this machine."""
-        status = who.talker.status()
-        if status.state is not State.CLOUD:
+        where = who.leaves_for
+        if where is None:
             return who, sheet, ()
-        where = status.url or "the hosted catalogue"
         if not self._consents.granted(visitor, Leaving.TEXT, where=where):
             if not who.allows_stand_in:
                 raise NimUnavailable(

@@ -271,7 +271,7 @@ class PreparePicture:
     def _is_picture(self, files: tuple[Path, ...], progress: Progress) -> bool:
         from workbench.cases.picture_work import lone_picture  # noqa: PLC0415 - brings the imaging libraries along
 
-        return len(files) == 1 and self._run_in_worker(lone_picture, files, progress=progress)
+        return self._run_in_worker(lone_picture, files, progress=progress)
 
     def _facts(
         self, visitor: Visitor, new_id: str, kind: PictureKind, drawn: Drawn, provenance: Provenance
