@@ -29,3 +29,8 @@ export function whenThere(selector, found) {
   });
   watcher.observe(document.body, { childList: true, subtree: true });
 }
+
+/** Go to a tab of the page by its name. */
+export function goToTab(name) {
+  [...document.querySelectorAll('#wb-tabs [role=tab]')].find((each) => each.textContent.trim() === name)?.click();
+}

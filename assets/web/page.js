@@ -1,4 +1,5 @@
 // The page around the viewer: who answers, the volumes table, the status line, links to a view.
+import { startAsk } from './ask/index.js';
 import { startChat } from './chat/index.js';
 import { startPanel } from './panel.js';
 import { startStatus } from './status.js';
@@ -25,4 +26,5 @@ export function start(facts) {
   startStatusLine();
   startLinks();
   startChat(facts);
+  startAsk(facts);
 }

@@ -4,7 +4,7 @@ import { figure } from './dom.js';
 export function guardUploads(maxBytes) {
   const check = (event, files) => {
     const taken = event.target.matches?.('input[type=file]') || event.target.closest?.('#seg-upload');
-    if (!taken || !files?.length || event.target.closest?.('#chat-room')) return;
+    if (!taken || !files?.length || event.target.closest?.('.chat-room')) return;
     forget();
     const total = [...files].reduce((sum, file) => sum + file.size, 0);
     if (total <= maxBytes) return;

@@ -118,7 +118,7 @@ class Told:
     def begin(self, *collections: dict[str, Any]) -> None:
         """Forget everything for the next test; an answer still held by the last one ends."""
         self.go.set()
-        fresh = Told(collections=list(collections))
+        fresh = type(self)(collections=list(collections))
         self.__dict__.update(fresh.__dict__)
 
     async def events(self) -> AsyncIterator[str]:
@@ -182,7 +182,7 @@ def build_app(told: Told) -> FastAPI:
             chat.build_tab()
     start = "() => { import('/assets/web/shell.js').then((each) => each.startShell());"
     start += " import('/assets/web/chat/index.js').then((each) => each.startChat({ maxUploadBytes: 1e6 })); }"
-    css = [WEB / "workbench.css", WEB / "chat.css"]
+    css = [WEB / "workbench.css", WEB / "talk.css", WEB / "chat.css"]
     return gr.mount_gradio_app(
         app, page, path="/", js=start, css_paths=css, run_history=False, theme=gr.themes.Base(), footer_links=[]
     )
@@ -254,9 +254,9 @@ def _library(app: FastAPI, told: Told) -> None:
 
 
 @contextmanager
-def serving(make: Callable[[Told], FastAPI] = build_app) -> Iterator[tuple[str, Told]]:
+def serving(make: Callable[[Any], FastAPI] = build_app, told: Told | None = None) -> Iterator[tuple[str, Any]]:
     """The page's address, and what it is told, while it is served."""
-    told = Told()
+    told = Told() if told is None else told
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -194,9 +194,9 @@ def test_every_tab_opens_and_is_remembered_by_the_address(desk: Desk) -> None:
         open_tab(desk, name)
         desk.page.wait_for_url(f"**/?tab={name.lower()}")
         expect(desk.page.locator("#nim-panel")).to_be_visible()
-        # A synthetic CT has a badge of its own, so that it is never taken for the case open on the other tabs.
-        badge = desk.page.locator("#syn-badge .wb-badge") if name == "Synthesize" else desk.badge
-        expect(badge).to_be_visible()
+        # A synthetic CT and a picture asked about have badges of their own: neither is the case open on other tabs.
+        own = {"Synthesize": "#syn-badge", "Ask": "#ask-badge"}.get(name, "#origin-badge")
+        expect(desk.page.locator(f"{own} .wb-badge")).to_be_visible()
     open_tab(desk, "Segment")
     assert "tab=" not in desk.page.url
 
@@ -205,16 +205,6 @@ def test_every_tab_opens_and_is_remembered_by_the_address(desk: Desk) -> None:
 def test_an_address_opens_its_tab(sit_down: Callable[..., Desk], mock_server: Server, name: str) -> None:
     desk = sit_down(mock_server, path=f"/?tab={name.lower()}")
     expect(desk.page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
-
-
-@pytest.mark.parametrize("name", ["Ask"])
-def test_a_tab_that_is_not_built_says_what_it_will_do_and_offers_nothing(desk: Desk, name: str) -> None:
-    open_tab(desk, name)
-    panel = desk.page.locator(".wb-coming:visible")
-    expect(panel).to_contain_text("Not part of this version yet.")
-    assert len(panel.locator("p").first.inner_text()) > 60
-    within = desk.page.get_by_role("tabpanel").filter(visible=True)
-    assert within.locator("button, input, select, textarea, a").filter(visible=True).count() == 0
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1280, 720), (1024, 768)])

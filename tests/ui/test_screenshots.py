@@ -54,6 +54,9 @@ def mock_set(desk: Desk, note: Path) -> dict[str, bytes]:
         if tab == "Synthesize":
             expect(desk.page.locator("#syn-form[data-state=allowed] #syn-run")).to_be_enabled()
             expect(desk.page.locator("#syn-viewer")).to_have_attribute("data-state", "empty")
+        if tab == "Ask":
+            expect(desk.page.locator("#ask-room")).to_have_attribute("data-picture", "none")
+            expect(desk.page.locator("#ask-answer .chat-who")).to_contain_text("MOCK")
         if tab == "Chat":
             expect(desk.page.locator("#chat-room")).to_have_attribute("data-library", "ready")
         desk.page.evaluate("document.activeElement.blur()")

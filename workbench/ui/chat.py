@@ -46,27 +46,30 @@ def build_tab() -> None:
     settings = {key: value for key, value in asdict(Sampling()).items() if key != "seed"}
     settings["top_k"] = Question(text="").top_k
     about = esc(json.dumps({"settings": settings, "examples": EXAMPLES, "most": MOST_QUESTION_CHARACTERS}))
-    with gr.Row(elem_id="chat-room", elem_classes="wb-room"):
-        with gr.Column(elem_id="chat-talk", scale=1):
-            _part(_BAR, "chat-bar")
-            _part(_LOG, "chat-log")
-            with gr.Column(elem_id="chat-composer"):
-                with gr.Row(elem_id="chat-ask"):
+    with gr.Row(elem_id="chat-room", elem_classes=["wb-room", "chat-room"]):
+        with gr.Column(elem_id="chat-talk", elem_classes="chat-talk", scale=1):
+            _part(_BAR, "chat-bar", "chat-fixed")
+            _part(_LOG, "chat-log", "chat-scrolls")
+            with gr.Column(elem_id="chat-composer", elem_classes=["chat-composer", "chat-fixed"]):
+                with gr.Row(elem_id="chat-ask", elem_classes="chat-line"):
                     gr.Textbox(
                         label="Question",
                         placeholder="Ask the library. Enter sends, Shift+Enter begins a new line.",
                         lines=1,
                         max_lines=8,
                         elem_id="chat-input",
+                        elem_classes="chat-field",
                         container=False,
                         interactive=True,
                         scale=1,
                     )
-                    gr.Button("Ask", variant="primary", elem_id="chat-send", size="sm", scale=0)
-                _part(f'<div data-chat="scope" data-about="{about}"></div>', "chat-scope")
-        with gr.Column(elem_id="chat-side", scale=0):
-            _part(_SIDE, "chat-side-bar")
-            _part(_SOURCES, "chat-sources")
+                    gr.Button(
+                        "Ask", variant="primary", elem_id="chat-send", elem_classes="chat-send", size="sm", scale=0
+                    )
+                _part(f'<div data-chat="scope" data-about="{about}"></div>', "chat-scope", "chat-scope", "chat-fixed")
+        with gr.Column(elem_id="chat-side", elem_classes="chat-side", scale=0):
+            _part(_SIDE, "chat-side-bar", "chat-fixed")
+            _part(_SOURCES, "chat-sources", "chat-scrolls")
             with gr.Column(elem_id="chat-library"):
                 _part('<div data-chat="collection"></div>', "chat-collection")
                 _part(_UPLOAD, "chat-upload")
@@ -74,5 +77,5 @@ def build_tab() -> None:
                 _part('<div data-chat="documents"></div>', "chat-documents")
 
 
-def _part(html: str, elem_id: str) -> None:
-    gr.HTML(html, elem_id=elem_id, padding=False, apply_default_css=False, js_on_load=None)
+def _part(html: str, elem_id: str, *classes: str) -> None:
+    gr.HTML(html, elem_id=elem_id, elem_classes=[*classes], padding=False, apply_default_css=False, js_on_load=None)

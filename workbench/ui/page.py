@@ -12,11 +12,11 @@ import gradio as gr
 from fastapi import FastAPI
 
 from workbench.assets import asset
-from workbench.ui import chat, coming, nim_status, review_ct, synthesise_ct
+from workbench.ui import ask_image, chat, nim_status, review_ct, synthesise_ct
 from workbench.ui.badge import badge_html
 from workbench.usecases.workbench import Workbench
 
-_STYLES = ("workbench.css", "status.css", "synthesise.css", "chat.css")
+_STYLES = ("workbench.css", "status.css", "synthesise.css", "talk.css", "chat.css", "ask.css")
 _TABS = ("Segment", "Synthesize", "Ask", "Chat", "Status")
 _FOOT = """<footer class="wb-foot" aria-label="Status line"><span id="wb-at"></span><span id="wb-under"></span>
 <span id="wb-grid"></span><span id="wb-memory"></span>
@@ -61,12 +61,12 @@ def build_page(workbench: Workbench) -> gr.Blocks:
                         review_ct.build_tab(workbench, page, badge)
                     elif name == "Synthesize":
                         synthesise_ct.build_tab(workbench)
+                    elif name == "Ask":
+                        ask_image.build_tab()
                     elif name == "Chat":
                         chat.build_tab()
-                    elif name == "Status":
-                        nim_status.build_tab(workbench)
                     else:
-                        coming.build_tab(name)
+                        nim_status.build_tab(workbench)
         gr.HTML(_FOOT, elem_id="wb-foot", padding=False)
     page.queue(default_concurrency_limit=None, api_open=False)
     return page

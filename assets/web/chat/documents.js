@@ -1,5 +1,5 @@
 // The documents of a collection as a table: find, sort, delete with the count told.
-import { button, count, make, trouble, webAddress } from './make.js';
+import { button, count, make, trouble, webAddress } from '../talk/make.js';
 
 const ROWS_AT_ONCE = 100;
 const COLUMNS = [['title', 'Title'], ['source', 'Source'], ['passages', 'Passages'], ['added', 'Added']];

@@ -1,64 +1,30 @@
 // One question and its answer in the log: what is known so far, what the check found, who answered.
 import { figure } from '../dom.js';
-import { answerText, isUnderWay } from './conversation.js';
-import { button, copy, count, make, trouble } from './make.js';
-import { drawText, inUnits } from './text.js';
+import { ORIGINS, TalkExchange } from '../talk/exchange.js';
+import { button, copy, count, make } from '../talk/make.js';
+import { drawText, inUnits } from '../talk/text.js';
+import { answerText, isUnderWay } from '../talk/thread.js';
 
 const MARKS = {
   unsupported: (sentence) => `not supported by ${sentence.cites.map(label).join(', ') || 'its source'}`,
   uncited: () => 'no source cited',
   'wrong number': () => 'not the number in the case',
 };
-const FINISHED = {
-  length: 'The answer reached its longest length and ends here. Raise “Longest answer” in the settings and retry.',
-  cut: 'The model ended in mid-answer without saying that it was done. Retry for a whole answer.',
-};
-const ORIGINS = { local: 'own NIM', cloud: 'hosted', mock: 'mock' };
 
 const label = (number) => (number === 0 ? '[Case]' : `[${number}]`);
 
-/** The view of an exchange. `act` holds what its buttons do: open, retry, edit, sources, settings. */
-export class ExchangeView {
-  constructor(exchange, act) {
-    this.exchange = exchange;
-    this.act = act;
-    this.body = make('div', { class: 'chat-answer-text' });
-    this.root = make('article', { class: 'chat-exchange', 'data-exchange': exchange.id, 'aria-label': 'Question and answer' });
-    this.waiting = 0;
-    this.draw();
-  }
-
-  /** Draw anew where the state or the place in the conversation changed. */
-  refresh() {
-    if (this.drawn !== this.standing()) this.draw();
-  }
-
-  standing() {
-    return `${this.exchange.state} ${this.act.isLast(this.exchange)}`;
-  }
-
+/** The view of an exchange. `act` holds what its buttons do: open, retry, edit, sources. */
+export class ExchangeView extends TalkExchange {
   /** Everything anew, as the exchange stands. */
   draw() {
     const { exchange, root } = this;
-    this.drawn = this.standing();
-    root.dataset.state = exchange.state;
-    root.dataset.mock = String(isMock(exchange));
+    this.stand(isMock(exchange));
     root.dataset.evidence = evidence(exchange) ?? '';
-    root.setAttribute('aria-busy', String(isUnderWay(exchange)));
     this.drawBody();
+    const kept = exchange.text ? ' The text so far is kept; it was not checked against the passages.' : '';
     root.replaceChildren(this.question(), make('div', { class: 'chat-answer' },
       isMock(exchange) && make('span', { class: 'chat-mock', title: 'Made by a stand-in, not by Llama-3' }, 'MOCK'),
-      this.about(), banner(exchange), this.body, this.progress(), this.ending(), checked(exchange), this.made()));
-  }
-
-  /** A piece arrived: the text alone is drawn again, in the next frame. */
-  grow() {
-    if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      if (this.exchange.state === 'streaming') this.drawBody();
-      this.act.grown();
-    });
+      this.about(), banner(exchange), this.body, this.progress(), this.ending(kept), checked(exchange), this.made()));
   }
 
   drawBody() {
@@ -77,12 +43,6 @@ export class ExchangeView {
     return button(name, (event) => this.act.open(this.exchange, name, event.currentTarget), {
       class: 'chat-cite', 'data-cite': name, title, 'aria-label': name === 'Case' ? 'Source: the open case' : `Source ${name}: ${title}`,
     });
-  }
-
-  question() {
-    const { exchange } = this;
-    return make('div', { class: 'chat-question' }, make('h3', { class: 'wb-sr' }, 'Question'), make('p', {}, exchange.question),
-      button('Edit', () => this.act.edit(exchange), { class: 'chat-quiet', 'aria-label': 'Edit this question', disabled: isUnderWay(exchange) }));
   }
 
   about() {
@@ -108,21 +68,6 @@ export class ExchangeView {
     return said ? make('p', { class: 'chat-progress' }, said) : null;
   }
 
-  /** How it ended, where that was not well. */
-  ending() {
-    const { exchange } = this;
-    const kept = exchange.text ? ' The text so far is kept; it was not checked against the passages.' : '';
-    if (exchange.state === 'failed') {
-      const { problem } = exchange;
-      return trouble(problem.title ?? 'No answer', problem, kept && make('p', { class: 'wb-quiet' }, kept.trim()));
-    }
-    if (exchange.state === 'stopped') {
-      return make('p', { class: 'chat-ended' }, `${exchange.reloaded ? 'The page was loaded anew while this was being answered.' : 'Stopped.'}${kept}`);
-    }
-    const said = FINISHED[exchange.answer?.finish];
-    return said ? make('p', { class: 'chat-ended' }, said) : null;
-  }
-
   made() {
     const { exchange } = this;
     if (isUnderWay(exchange)) return null;
@@ -132,12 +77,11 @@ export class ExchangeView {
     const nobody = evidence(exchange) === 'none' && !exchange.answer?.finish;
     const line = nobody ? 'No model was asked' : [...new Set(words.filter(Boolean))].join(' · ');
     const because = exchange.answer?.fallback_reason ?? exchange.found?.fallback_reason;
-    const retry = exchange.state === 'done' ? 'Ask again' : 'Retry';
     return make('div', { class: 'chat-made' },
       make('p', { class: 'chat-provenance' }, line, because && make('span', { class: 'chat-because' }, ` Stands in: ${because}`)),
       make('div', { class: 'chat-actions' },
         answerText(exchange) && button('Copy', (event) => copy(event.currentTarget, withSources(exchange)), { class: 'chat-quiet' }),
-        this.act.isLast(exchange) && button(retry, () => this.act.retry(exchange), { class: exchange.state === 'done' ? 'chat-quiet' : 'chat-plain', 'data-retry': true }),
+        this.retryButton(),
         exchange.found && button(evidence(exchange) === 'none' ? 'Nearest passages' : 'Sources', () => this.act.sources(exchange), { class: 'chat-quiet', 'data-sources': true })));
   }
 }

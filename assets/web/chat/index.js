@@ -1,16 +1,14 @@
 // The Chat tab. Gradio gives the fixed elements; the log, what it rests on and the library are drawn here, over REST.
-import { whenThere } from '../dom.js';
+import { goToTab, whenThere } from '../dom.js';
 import { answerInto } from './answering.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
 import { ExchangeView } from './exchange.js';
-import { exportMenu } from './export.js';
 import { LibraryPanel } from './library.js';
-import { button, count, make } from './make.js';
+import { count } from '../talk/make.js';
+import { Talk } from '../talk/talk.js';
 import { SourcesPanel } from './sources.js';
 import { drawWelcome } from './welcome.js';
-
-const NEAR_THE_END_PX = 48;
 
 // Gradio loads and mounts each kind of component on its own, so that the room may be there before what stands in it.
 const PARTS = ['#chat-input textarea', '#chat-send', '#chat-upload input', ...['bar', 'notes', 'log', 'scope', 'sources', 'collection', 'jobs', 'documents']
@@ -27,20 +25,16 @@ export function startChat(facts) {
   });
 }
 
-class Chat {
+class Chat extends Talk {
   constructor(room, facts) {
-    this.room = room;
-    this.log = room.querySelector('[data-chat=log]');
-    this.bar = room.querySelector('[data-chat=bar]');
-    this.told = room.querySelector('[data-chat=told]');
-    this.about = JSON.parse(room.querySelector('[data-about]').dataset.about);
-    this.conversation = new Conversation(this.about.settings);
-    this.views = new Map();
-    this.abort = null;
-    this.stuck = true;
-    this.sources = new SourcesPanel(room.querySelector('[data-chat=sources]'), { openCase: () => tab('Segment'), left: forgetLink });
-    this.composer = new Composer(room, this.conversation, {
-      most: this.about.most, send: (...question) => this.send(...question), stop: () => this.abort?.abort(), editLast: () => this.conversation.last && this.composer.edit(this.conversation.last),
+    const about = JSON.parse(room.querySelector('[data-about]').dataset.about);
+    super(room, new Conversation(about.settings), {
+      log: '[data-chat=log]', bar: '[data-chat=bar]', told: '[data-chat=told]', notes: '[data-chat=notes]',
+    }, { tab: 'chat', beside: 'sources', exports: 'query/export' });
+    this.about = about;
+    this.sources = new SourcesPanel(room.querySelector('[data-chat=sources]'), { openCase: () => goToTab('Segment'), left: forgetLink });
+    this.composer = new Composer(room, this.thread, {
+      most: about.most, send: (...question) => this.send(...question), stop: () => this.abort?.abort(), editLast: () => this.thread.last && this.composer.edit(this.thread.last),
     });
     this.library = new LibraryPanel(room, {
       ...facts, changed: (collections) => this.onCollections(collections), known: (name, sources) => this.composer.known.set(name, sources),
@@ -52,171 +46,70 @@ class Chat {
   }
 
   listen() {
-    this.log.addEventListener('scroll', () => {
-      this.stuck = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_THE_END_PX;
-      this.room.toggleAttribute('data-behind', !this.stuck);
-    });
-    this.room.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape' && this.abort) this.abort.abort();
-    });
+    super.listen();
     this.room.addEventListener('chat:library', () => this.showSide('library'));
-    for (const each of this.room.querySelectorAll('[data-side]')) each.addEventListener('click', () => this.showSide(each.dataset.side));
-    window.addEventListener('beforeunload', () => this.conversation.leave());
-    document.addEventListener('nim:status', () => { if (!this.conversation.exchanges.length) this.drawLog(); });
+    document.addEventListener('nim:status', () => { if (!this.thread.exchanges.length) this.drawLog(); });
   }
 
   onCollections(collections) {
     this.room.dataset.library = this.library?.problem ? 'error' : 'ready';
     this.composer.setCollections(collections);
-    if (!this.conversation.exchanges.length) this.drawLog();
+    if (!this.thread.exchanges.length) this.drawLog();
   }
-
-  // Asking.
 
   /** Begin an answer; false where one is under way. */
   send(question, about, replaced) {
-    if (this.conversation.answering) return false;
-    const exchange = this.conversation.begin(question, about, replaced);
-    this.stuck = true;
-    this.draw();
-    this.showSide('sources', { quietly: true });
-    this.sources.show(exchange);
-    this.follow(exchange);
+    if (this.thread.answering) return false;
+    this.start(this.thread.begin(question, about, replaced));
     return true;
   }
 
-  async follow(exchange) {
-    this.abort = new AbortController();
-    this.composer.showSender();
-    try {
-      await answerInto(exchange, this.conversation.before(exchange), this.abort.signal, (each, grew) => this.onChange(each, grew));
-    } finally {
-      this.abort = null;
-      this.conversation.save();
-      this.draw();
-      this.tell(exchange);
-    }
+  begun(exchange) {
+    this.showSide('sources', { quietly: true });
+    this.sources.show(exchange);
   }
 
-  onChange(exchange, grew) {
-    if (grew) {
-      this.views.get(exchange.id)?.grow();
-      return;
-    }
-    this.views.get(exchange.id)?.draw();
+  answer(exchange, signal) {
+    return answerInto(exchange, this.thread.before(exchange), signal, (each, grew) => this.onChange(each, grew));
+  }
+
+  redrawn(exchange) {
     if (this.sources.exchange === exchange && exchange.state !== 'streaming') this.sources.show(exchange);
-    this.toEnd();
-    if (exchange.state !== 'streaming') this.conversation.save();
   }
 
-  tell(exchange) {
+  said(exchange) {
     const cited = exchange.answer?.citations.length ?? 0;
-    this.told.textContent = {
+    return {
       done: `Answer complete, ${count(cited, 'source')} cited.`, stopped: 'Stopped.', failed: `No answer: ${exchange.problem?.title ?? ''}`,
     }[exchange.state] ?? '';
   }
 
-  // The log.
-
-  draw() {
-    this.drawLog();
-    this.drawBar();
-    this.composer.draw();
-  }
-
   drawLog() {
-    const { exchanges } = this.conversation;
-    const act = {
-      open: (exchange, name, opener) => { this.showSide('sources'); this.sources.point(exchange, name, opener); },
-      retry: (exchange) => this.send(exchange.question, exchange.about, exchange),
-      edit: (exchange) => this.composer.edit(exchange),
-      sources: (exchange) => { this.showSide('sources'); this.sources.show(exchange); },
-      isLast: (exchange) => exchange === this.conversation.last,
+    super.drawLog();
+    if (!this.sources.exchange && !this.sources.link && this.thread.last) this.sources.show(this.thread.last);
+  }
+
+  drawWelcome() {
+    drawWelcome(this.log, {
+      examples: this.about.examples, status: answering, library: this.library, cleared: this.thread.cleared,
+      ask: (question) => { this.composer.write(question); this.composer.send(); },
+      bringBack: () => { this.thread.bringBack(); this.draw(); }, openLibrary: () => this.showSide('library'),
+    });
+  }
+
+  viewOf(exchange) {
+    return new ExchangeView(exchange, {
+      open: (of, name, opener) => { this.showSide('sources'); this.sources.point(of, name, opener); },
+      retry: (of) => this.send(of.question, of.about, of),
+      edit: (of) => this.composer.edit(of),
+      sources: (of) => { this.showSide('sources'); this.sources.show(of); },
+      isLast: (of) => of === this.thread.last,
       grown: () => this.toEnd(),
-    };
-    if (!exchanges.length) {
-      drawWelcome(this.log, {
-        examples: this.about.examples, status: answering, library: this.library, cleared: this.conversation.cleared,
-        ask: (question) => { this.composer.write(question); this.composer.send(); },
-        bringBack: () => { this.conversation.bringBack(); this.draw(); }, openLibrary: () => this.showSide('library'),
-      });
-      this.views.clear();
-      return;
-    }
-    for (const [id, view] of this.views) if (!exchanges.includes(view.exchange)) this.views.delete(id);
-    for (const each of exchanges) {
-      if (!this.views.has(each.id)) this.views.set(each.id, new ExchangeView(each, act));
-      this.views.get(each.id).refresh();
-    }
-    this.show(exchanges.map((each) => this.views.get(each.id).root));
-    if (!this.sources.exchange && !this.sources.link) this.sources.show(this.conversation.last);
-    this.toEnd();
+    });
   }
 
-  /** What is on show already stays untouched: whoever listens is told of the new alone, and the focus is kept. */
-  show(articles) {
-    let column = this.log.querySelector('.chat-column:not(.chat-welcome)');
-    if (!column) {
-      column = make('div', { class: 'chat-column' });
-      this.log.replaceChildren(column);
-    }
-    for (const each of [...column.children]) if (!articles.includes(each)) each.remove();
-    column.append(...articles.filter((each) => each.parentElement !== column));
-  }
-
-  toEnd() {
-    if (this.stuck) this.log.scrollTop = this.log.scrollHeight;
-  }
-
-  drawBar() {
-    const { conversation } = this;
-    const some = conversation.exchanges.length > 0;
-    const busy = Boolean(conversation.answering);
-    this.bar.replaceChildren(
-      make('h2', {}, some ? count(conversation.exchanges.length, 'question') : 'Conversation'),
-      button('Latest', () => { this.stuck = true; this.toEnd(); }, { class: 'chat-quiet chat-latest' }),
-      button('Undo', () => this.undo(), { class: 'chat-quiet', 'data-undo': true, disabled: !some || busy, 'aria-label': 'Take back the last question and its answer' }),
-      button('Clear', () => this.clear(), { class: 'chat-quiet', 'data-clear': true, disabled: !some || busy }),
-      exportMenu(() => conversation.exported(), (element) => this.note(element)),
-      button(this.room.dataset.side === 'closed' ? 'Show sources' : 'Hide sources', () => this.toggleSide(), { class: 'chat-quiet chat-drawer', 'aria-controls': 'chat-side', 'aria-expanded': String(this.room.dataset.side !== 'closed') }),
-    );
-  }
-
-  note(element) {
-    this.room.querySelector('[data-chat=notes]').replaceChildren(element);
-  }
-
-  undo() {
-    const gone = this.conversation.undo();
-    if (gone && !this.composer.field.value) this.composer.write(gone.question);
-    this.sources.show(this.conversation.last ?? null);
-    this.draw();
-    this.composer.field.focus();
-  }
-
-  clear() {
-    this.conversation.clear();
-    this.sources.show(null);
-    this.draw();
-    this.composer.field.focus();
-  }
-
-  // The side.
-
-  showSide(name, { quietly = false } = {}) {
-    if (quietly && this.room.dataset.side === 'closed') return;
-    this.room.dataset.side = name;
-    for (const each of this.room.querySelectorAll('[data-side]')) each.setAttribute('aria-pressed', String(each.dataset.side === name));
-    if (name !== 'closed') this.side = name;
-    try {
-      sessionStorage.setItem('workbench.chat.side', name);
-    } catch { /* not remembered then */ }
-    this.drawBar();
-  }
-
-  toggleSide() {
-    this.showSide(this.room.dataset.side === 'closed' ? this.side ?? 'sources' : 'closed');
-    this.bar.querySelector('.chat-drawer').focus();
+  emptied(last) {
+    this.sources.show(last);
   }
 
   followLink() {
@@ -234,8 +127,3 @@ function forgetLink() {
   for (const name of ['passage', 'collection']) url.searchParams.delete(name);
   history.replaceState(null, '', url);
 }
-
-function tab(name) {
-  [...document.querySelectorAll('#wb-tabs [role=tab]')].find((each) => each.textContent.trim() === name)?.click();
-}
-

@@ -1,7 +1,7 @@
 // Files on their way into the library: each job with its progress, Cancel, and what became of every document.
 import { figure } from '../dom.js';
-import { button, count, fill, make, trouble } from './make.js';
-import { ask } from './wire.js';
+import { button, count, fill, make, trouble } from '../talk/make.js';
+import { ask } from '../talk/wire.js';
 
 const EVERY_MS = 400;
 const OUTCOMES = ['new', 'replaced', 'unchanged', 'failed'];

@@ -1,8 +1,8 @@
 // The library beside the conversation: collections, what stands in them, adding and deleting.
-import { button, count, fill, make, trouble } from './make.js';
+import { button, count, fill, make, trouble } from '../talk/make.js';
 import { DocumentsTable } from './documents.js';
 import { Ingests } from './ingests.js';
-import { ask } from './wire.js';
+import { ask } from '../talk/wire.js';
 
 const LOOK_AGAIN_MS = 1500;
 

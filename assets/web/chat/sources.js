@@ -1,8 +1,8 @@
 // What an answer rests on, beside it: each passage whole, its supporting words marked, and the ways further from it.
 import { address, figure } from '../dom.js';
-import { button, copy, count, fill, make, trouble, webAddress } from './make.js';
-import { highlighted } from './text.js';
-import { ask } from './wire.js';
+import { button, copy, count, fill, make, trouble, webAddress } from '../talk/make.js';
+import { highlighted } from '../talk/text.js';
+import { ask } from '../talk/wire.js';
 
 const CASE_N = 0; // the number that stands for [Case] in a checked sentence
 

@@ -1,5 +1,5 @@
 // Before the first question: what this is, who answers, how far the library is, and what one might ask.
-import { button, count, fill, make, trouble } from './make.js';
+import { button, count, fill, make, trouble } from '../talk/make.js';
 
 const WHO = {
   available: (service) => `Your own Llama-3 answers${service.model ? ` (${service.model})` : ''}.`,

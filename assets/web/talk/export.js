@@ -4,8 +4,8 @@ import { fetchFile } from './wire.js';
 
 const FORMATS = [['md', 'Markdown'], ['html', 'HTML'], ['json', 'JSON']];
 
-/** The menu; `exported()` gives the answers, `note(element)` shows what went wrong. */
-export function exportMenu(exported, note) {
+/** The menu. `path` makes the file out of what `exported()` gives; `note(element)` shows what went wrong. */
+export function exportMenu(path, exported, note) {
   const nothing = exported().length === 0;
   const menu = make('details', { class: 'chat-export' }, make('summary', { 'aria-disabled': String(nothing) }, 'Export'));
   menu.append(make('div', { class: 'chat-folder' }, nothing
@@ -13,7 +13,7 @@ export function exportMenu(exported, note) {
     : FORMATS.map(([format, text]) => button(text, async () => {
       menu.open = false;
       try {
-        const { blob, name } = await fetchFile('query/export', { format, exchanges: exported() });
+        const { blob, name } = await fetchFile(path, { format, exchanges: exported() });
         save(blob, name ?? `conversation.${format}`);
       } catch (error) {
         note(trouble('The conversation was not exported', error));
