@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -71,6 +72,8 @@ def serve(settings: Settings, options: ServeOptions) -> int:
                 app, log_level=options.log_level, access_log=False, timeout_graceful_shutdown=3, server_header=False
             )
         )
+        if options.log_level != "debug":
+            logging.getLogger("uvicorn.error").addFilter(_tells_more_than_a_stop)
         threading.Thread(
             target=_once_up, args=(server, settings, options, names, url, port), daemon=True, name="opener"
         ).start()
@@ -92,6 +95,11 @@ def build_whole_app(settings: Settings, assembled: Assembled, *, hosts: Callable
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
             register_nowhere(route.app)
     return whole
+
+
+def _tells_more_than_a_stop(record: logging.LogRecord) -> bool:
+    """False for the traceback of an answer that is cut because the server ends: somebody asked for that."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _leave(*_: object) -> NoReturn:

@@ -9,6 +9,8 @@ import stat
 
 import pytest
 
+from tests.contract_server import VisionNim
+from tests.nim.made_image import a_picture
 from tests.processes import alive, descendants, needs_proc
 from tests.serving import Server, serving, wait_until, workbench_command
 
@@ -104,6 +106,23 @@ def test_a_signal_in_the_middle_of_work_ends_it_too(tmp_path):
         started = descendants(server.process.pid)
         assert server.stop() == 0
         wait_until(lambda: not any(map(alive, started)))
+        assert server.log is not None
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_a_signal_in_the_middle_of_an_answer_cuts_it_without_a_traceback(tmp_path):
+    with (
+        VisionNim() as nim,
+        serving(tmp_path / "data", IMAGING_NIM_MODE="local", IMAGING_NIM_VILAM3_URL=nim.url) as server,
+        server.client() as client,
+    ):
+        picture = client.post("/pictures", files={"file": ("x.jpg", a_picture().encoded)}).json()
+        nim.switch(stall=60.0)
+        body = {"question": "What is shown?", "picture_id": picture["id"], "stream": True}
+        with client.stream("POST", "/nim/vilam3/analyze", json=body) as answer:
+            lines = answer.iter_lines()  # held, for its end would close the connection
+            assert "event: token" in lines
+            assert server.stop() == 0
         assert server.log is not None
         assert "Traceback" not in server.log.read_text()
 

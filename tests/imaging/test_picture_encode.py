@@ -73,7 +73,7 @@ def test_where_nothing_fits_the_quality_stays_good() -> None:
     noise = NOISE.integers(0, 256, (1000, 1000), dtype=np.uint8)
     drawn = encode_picture(noise, mark=None)
     assert base64_characters(drawn) > MOST_INLINE_CHARACTERS
-    assert drawn.notes == ("JPEG quality 90 of 100, to keep it small enough to send.",)
+    assert drawn.notes == ("JPEG quality 90 of 100; still too large to travel inside a request to the catalogue.",)
 
 
 def test_two_encodings_are_the_same_bytes() -> None:

@@ -14,7 +14,7 @@ from tests.contract_server import VisionNim
 from tests.nim.made import Watched
 from tests.nim.made_image import FAST, KEY, an_image_target
 from tests.serving import wait_until
-from workbench.domain.errors import Cancelled, NimReplyInvalid, NimUnavailable
+from workbench.domain.errors import Cancelled, NimRejected, NimReplyInvalid, NimUnavailable
 from workbench.domain.progress import Silent
 from workbench.nim.cloud_assets import Assets
 from workbench.nim.cloud_functions import CloudFunctions, FunctionTimeouts
@@ -229,6 +229,20 @@ def test_a_promise_that_is_not_kept_is_given_up() -> None:
         over(answer, poll_most_s=0.3).promised(LATER, who(), Silent())
     assert raised.value.timed_out
     assert 2 <= len(looks) < 15, "the looks become rarer"
+
+
+def test_a_promised_answer_that_failed_and_a_refused_place_say_what_to_do() -> None:
+    failed = {"detail": "Function failed for account 'acc0untABCDEF123'"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(500, json=failed)
+
+    with pytest.raises(NimRejected, match="Function failed") as promised:
+        over(answer).promised(LATER, who(), Silent())
+    assert "Try again" in (promised.value.hint or "")
+    with pytest.raises(NimRejected, match="Function failed") as place:
+        Assets(over(answer)).upload(PIXELS, "image/jpeg", asked=who(), progress=Silent())
+    assert "Try again" in (place.value.hint or "")
 
 
 def test_a_stop_ends_the_wait_for_a_promise() -> None:

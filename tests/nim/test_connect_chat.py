@@ -108,6 +108,7 @@ def test_cloud_with_fallback_a_mock_answers_where_the_model_is_gone(connected: C
     stream = _talker(connected(**CLOUD, nim_cloud_url=nim.url), Mode.CLOUD).run(a_request())
     assert stream.is_mock
     assert "has retired" in (stream.provenance.stands_in_because or "")
+    assert "IMAGING_NIM_CLOUD_LLM_MODEL" in (stream.provenance.stands_in_because or "")
 
 
 def test_cloud_without_fallback_a_retired_model_is_an_error_that_names_the_setting(

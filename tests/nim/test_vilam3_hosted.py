@@ -184,6 +184,21 @@ def test_a_delete_that_fails_is_tried_again_and_hides_nothing(
         assert private not in caplog.text
 
 
+def test_what_could_not_be_deleted_is_tried_again_with_the_next_picture_and_at_the_end(hosted: VisionNim) -> None:
+    with a_vilam3(hosted.url, hosted=True) as client:
+        hosted.switch(no_delete=503, needs_key=KEY)
+        assert told(client.run(an_image_request(picture=a_large_picture())))
+        (left,) = hosted.cloud.assets
+        hosted.switch(needs_key=KEY)
+        assert told(client.run(an_image_request(picture=a_large_picture())))
+        wait_until(lambda: left not in hosted.cloud.assets)
+        hosted.switch(no_delete=503, needs_key=KEY)
+        assert told(client.run(an_image_request(picture=a_large_picture())))
+        assert len(hosted.cloud.assets) == 1
+        hosted.switch(needs_key=KEY)
+    assert hosted.cloud.assets == {}
+
+
 @pytest.mark.parametrize(
     "faults",
     [{"later": 2}, {"later": 0, "later_events": True}, {"later": 1, "elsewhere": True}, {"later": 1, "busy_looks": 2}],

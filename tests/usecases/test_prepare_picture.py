@@ -544,7 +544,7 @@ def test_what_is_neither_leaves_no_case_and_no_upload(desk, tmp_path, name):
 def test_a_file_that_is_neither_is_refused_as_a_picture_and_not_as_a_ct(desk, tmp_path, content):
     file = tmp_path / "file"
     file.write_bytes(content)
-    with pytest.raises(UnreadableImage, match="not a picture|file is empty") as refused:
+    with pytest.raises(UnreadableImage, match=r"not a picture|file is empty") as refused:
         desk.pictures.open_picture(ANNA, OnDisk(files=(file,)), ViewOrder())
     assert "CT" not in f"{refused.value.message} {refused.value.hint}"
     assert desk.store.all() == []

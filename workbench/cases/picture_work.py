@@ -11,8 +11,12 @@ from workbench.domain.picture import Modality
 from workbench.domain.progress import Progress
 from workbench.imaging.picture import Drawn, encode_picture
 from workbench.imaging.read.picture import is_picture, read_picture
+from workbench.imaging.read.picture_kinds import format_of
 from workbench.imaging.read.sniff import IMAGES, Kind, kind_of
 from workbench.imaging.slices import Window
+
+_NEITHER = frozenset({Kind.EMPTY, Kind.TEXT, Kind.PDF, Kind.UNKNOWN})
+"""Kinds from which neither a picture nor a volume can come."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +53,18 @@ def read_and_encode(
 
 
 def lone_picture(files: Sequence[Path], *, progress: Progress) -> bool:
-    """Whether the files are one picture, to be asked about as it is, and no CT."""
+    """Whether the files are one picture, to be asked about as it is, and no CT.
+
+    True also for one file from which neither can come: `read_and_encode` says so in words about pictures.
+
+    Raises:
+        InvalidRequest: they are several pictures.
+    """
     progress.stage("looking at the file")
-    return len(files) == 1 and is_picture(files[0])
+    if len(files) == 1:
+        return is_picture(files[0]) or kind_of(files[0]) in _NEITHER
+    if files and all(format_of(each) is not None for each in files):
+        raise InvalidRequest(
+            f"A question is about one picture, and {len(files)} were given.", hint="Choose the one that you mean."
+        )
+    return False

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.cases.store import telling_disk_full
 from workbench.cli.ask_ways import AskingWay, way_to_ask
 from workbench.cli.bar import Bar
+from workbench.cli.questions import questions, tell_error
 from workbench.domain.errors import InvalidRequest, UnreadableImage, WorkbenchError
 from workbench.settings import load_settings
 from workbench.usecases.ask_image import refuse_question
@@ -19,7 +20,6 @@ from workbench.usecases.export_ask import EXPORTS
 
 DEMO = "demo"
 _CASE = "case:"
-_PROMPT = "> "
 _OF_A_CT = {"plane", "slice", "overlay", "mosaic", "series"}
 """Of a view's fields, those that mean nothing for a picture file."""
 
@@ -39,14 +39,14 @@ def run(options: argparse.Namespace) -> int:
             bar.close()
         talk = _Talk(way, about, options, of_a_ct=sorted(view.keys() & _OF_A_CT))
         failed = False
-        for question in _questions(options.question):
+        for question in questions(options.question):
             try:
                 talk.ask(question)
             except WorkbenchError as error:
                 if options.question is not None:
                     raise
                 failed = True
-                _tell_error(error, question, as_json=options.json)
+                tell_error(error, question, as_json=options.json)
         if form is not None and talk.exchanges:
             _write(Path(options.output), way.export(talk.exchanges, form))
     return 1 if failed else 0
@@ -204,22 +204,6 @@ def _form(output: str | None) -> str | None:
     return form
 
 
-def _questions(given: str | None) -> Iterator[str]:
-    """The one given, or lines of standard input until it ends; a terminal is prompted."""
-    if given is not None:
-        yield given
-        return
-    while True:
-        if sys.stdin.isatty():
-            sys.stderr.write(_PROMPT)
-            sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            return
-        if line.strip():
-            yield line.strip()
-
-
 def _write(path: Path, text: str) -> None:
     try:
         with telling_disk_full():
@@ -228,11 +212,3 @@ def _write(path: Path, text: str) -> None:
         raise InvalidRequest(
             f"“{path.name}” cannot be written: {error.strerror}.", hint="Give another file with -o."
         ) from error
-
-
-def _tell_error(error: WorkbenchError, question: str, *, as_json: bool) -> None:
-    told = " ".join(f"{error.message} {error.hint or ''}".split())
-    sys.stderr.write(f"workbench: {told}\n")
-    if as_json:
-        sys.stdout.write(json.dumps({"question": question, "error": told}, ensure_ascii=False) + "\n")
-        sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -11,18 +11,16 @@ from workbench.api.ask_image import question_of
 from workbench.api.ask_image_answers import event
 from workbench.api.ask_image_schemas import AnalyzeBody, ExpertBody, ImageExportBody
 from workbench.api.pictures import view_order
-from workbench.assemble import assemble
 from workbench.cases.picture_work import lone_picture
+from workbench.cli.in_process import OwnWorkbench
 from workbench.cli.over_rest import OpenedWhenRead, OverRest, reachable
 from workbench.domain.image_dialogue import ImageEvent
 from workbench.domain.progress import Silent
-from workbench.running import owning
 from workbench.settings import Settings
 from workbench.usecases.access import LOCAL
 from workbench.usecases.answer_under_way import AnswerUnderWay
 from workbench.usecases.export_ask import export_ask
 from workbench.usecases.picture_order import Demo, OnDisk, OpenCase, PictureSource
-from workbench.usecases.workbench import Workbench
 
 _ROUTE = "/nim/vilam3"
 _PICTURE_ONLY = ("window",)
@@ -98,21 +96,8 @@ class AskOverRest(OverRest):
         return self._follow(self.asked(self.client.get(f"/jobs/{job['job_id']}")), tell)
 
 
-class AskInProcess:
-    """A workbench for one command; it owns the data folder while it lasts."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._held = ExitStack()
-
-    def __enter__(self) -> AskInProcess:
-        self._held.enter_context(owning(self._settings.data_dir))
-        self._workbench: Workbench = assemble(self._settings).workbench
-        self._held.callback(self._workbench.close)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
+class AskInProcess(OwnWorkbench):
+    """Questions about pictures in this process."""
 
     def about(self, files: Sequence[Path], view: dict[str, Any], tell: Tell) -> dict[str, Any]:
         """Read the files where they lie."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 from workbench.cases.store import telling_disk_full
 from workbench.cli.chat_ways import AskingWay, AskInProcess, AskOverRest
 from workbench.cli.over_rest import reachable
+from workbench.cli.questions import questions, tell_error
 from workbench.domain.clock import Clock
 from workbench.domain.errors import InvalidRequest, WorkbenchError
 from workbench.settings import Settings, load_settings
 from workbench.usecases.export_chat import EXPORTS, export_chat
 
-_PROMPT = "> "
 _MARKS = {"unsupported": "not held by its source", "uncited": "no source", "wrong number": "number differs"}
 
 
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     with _way(settings, wants_mode=options.mode) as way:
         # Questions from a file stand alone; only a person at a terminal, or one question, has turns.
         talks = options.question is not None or sys.stdin.isatty()
-        for question in _questions(options.question):
+        for question in questions(options.question):
             body = _body(options, question, exchanges if talks else [])
             try:
                 exchanges.append(_answered(way, body, as_json=options.json))
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
                 if options.question is not None:
                     raise
                 failed = True
-                _tell_error(error, question, as_json=options.json)
+                tell_error(error, question, as_json=options.json)
     if form is not None and exchanges:
         with telling_disk_full():
             Path(options.output).write_text(export_chat(exchanges, form, at=Clock().stamp()), "utf-8")
@@ -61,22 +60,6 @@ def _form(output: str | None) -> str | None:
 def _way(settings: Settings, *, wants_mode: str | None) -> AbstractContextManager[AskingWay]:
     there = reachable(settings)
     return AskInProcess(settings) if there is None else AskOverRest(there, wants_mode=wants_mode)
-
-
-def _questions(given: str | None) -> Iterator[str]:
-    """The one given, or lines of standard input until it ends; a terminal is prompted."""
-    if given is not None:
-        yield given
-        return
-    while True:
-        if sys.stdin.isatty():
-            sys.stderr.write(_PROMPT)
-            sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            return
-        if line.strip():
-            yield line.strip()
 
 
 def _body(options: argparse.Namespace, question: str, before: list[dict[str, Any]]) -> dict[str, Any]:
@@ -150,11 +133,3 @@ def notes(answer: dict[str, Any]) -> str:
         lines.append(f"{label} {row['title']}. {row['source']}{year}{page}")
     lines += [f"note: {each}" for each in answer["notices"]]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _tell_error(error: WorkbenchError, question: str, *, as_json: bool) -> None:
-    told = " ".join(f"{error.message} {error.hint or ''}".split())
-    sys.stderr.write(f"workbench: {told}\n")
-    if as_json:
-        sys.stdout.write(json.dumps({"question": question, "error": told}, ensure_ascii=False) + "\n")
-        sys.stdout.flush()

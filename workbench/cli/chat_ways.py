@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from workbench.api.chat import question_of
 from workbench.api.chat_answers import event
 from workbench.api.chat_schemas import QueryBody
-from workbench.assemble import assemble
+from workbench.cli.in_process import OwnWorkbench
 from workbench.cli.over_rest import OverRest
 from workbench.domain.errors import WorkbenchError
-from workbench.running import owning
-from workbench.settings import Settings
 from workbench.usecases.access import LOCAL
-from workbench.usecases.workbench import Workbench
 
 _STARTER_S = 600.0
 
@@ -37,25 +33,16 @@ class AskOverRest(OverRest):
         yield from self.events("/query", body)
 
 
-class AskInProcess:
-    """A workbench for one command; it owns the data folder, and the library in it, while it lasts."""
+class AskInProcess(OwnWorkbench):
+    """Questions to the library in this process."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._held = ExitStack()
-
-    def __enter__(self) -> AskInProcess:
-        self._held.enter_context(owning(self._settings.data_dir))
-        self._workbench: Workbench = assemble(self._settings).workbench
-        self._held.callback(self._workbench.close)
+    def __enter__(self) -> Self:
+        super().__enter__()
         self._workbench.starter.begin()
         state = self._workbench.starter.wait(_STARTER_S)
         if state.state == "failed":
             raise WorkbenchError(f"The starter library could not be indexed: {state.why}")
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
 
     def ask(self, body: dict[str, Any]) -> Iterator[Event]:
         """The same events without a wire."""

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from workbench.api.answers import segment_answer
 from workbench.api.synthesis_answers import generate_answer
@@ -22,14 +22,14 @@ from workbench.usecases.workbench import Workbench
 _LOOK_EVERY_S = 0.1
 
 
-class InProcess:
-    """A workbench for one command; it owns the data folder while it lasts."""
+class OwnWorkbench:
+    """A workbench for one command; it owns the data folder, and the library in it, while it lasts."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._held = ExitStack()
 
-    def __enter__(self) -> InProcess:
+    def __enter__(self) -> Self:
         self._held.enter_context(owning(self._settings.data_dir))
         self._workbench: Workbench = assemble(self._settings).workbench
         self._held.callback(self._workbench.close)
@@ -37,6 +37,10 @@ class InProcess:
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
+
+
+class InProcess(OwnWorkbench):
+    """The imaging commands in this process."""
 
     def segment(
         self, files: list[Path], classes: list[str] | None, series: int | None, tell: Callable[..., None]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import IO, Any, Protocol, cast
 
 from workbench.api.library_answers import job_answer
-from workbench.assemble import assemble
+from workbench.cli.in_process import OwnWorkbench
 from workbench.cli.over_rest import OpenedWhenRead, OverRest
 from workbench.domain.library import SourceFile
-from workbench.running import owning
-from workbench.settings import Settings
 from workbench.usecases.access import LOCAL
-from workbench.usecases.workbench import Workbench
 
 _LOOK_EVERY_S = 0.2
 
@@ -54,21 +50,8 @@ class IngestOverRest(OverRest):
         return ended
 
 
-class IngestInProcess:
-    """A workbench for one command; it owns the data folder, and the library in it, while it lasts."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._held = ExitStack()
-
-    def __enter__(self) -> IngestInProcess:
-        self._held.enter_context(owning(self._settings.data_dir))
-        self._workbench: Workbench = assemble(self._settings).workbench
-        self._held.callback(self._workbench.close)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
+class IngestInProcess(OwnWorkbench):
+    """Adding documents in this process."""
 
     def ingest(self, files: Sequence[SourceFile], collection: str, tell: Tell) -> dict[str, Any]:
         """Read the files where they lie; Ctrl-C stops it, and what was added whole stays."""

@@ -51,7 +51,9 @@ def encode_picture(pixels: NDArray[np.uint8], *, mark: str | None, mm_per_px: fl
         mm_per_px = None if mm_per_px is None else mm_per_px * max(original) / max(fitting)
     image = mark_round(image, mark)
     quality, encoded = _smallest_loss(image)
-    if quality != _QUALITIES[0]:
+    if not _fits_inline(encoded):
+        notes.append(f"JPEG quality {quality} of 100; still too large to travel inside a request to the catalogue.")
+    elif quality != _QUALITIES[0]:
         notes.append(f"JPEG quality {quality} of 100, to keep it small enough to send.")
     return Drawn(
         encoded=encoded,
@@ -81,9 +83,14 @@ def _smallest_loss(image: Image.Image) -> tuple[int, bytes]:
     tried = {}
     for quality in _QUALITIES:
         tried[quality] = _jpeg(image, quality)
-        if 4 * -(-len(tried[quality]) // 3) < MOST_INLINE_CHARACTERS:
+        if _fits_inline(tried[quality]):
             return quality, tried[quality]
     return _TOO_LARGE_FOR_ALL, tried[_TOO_LARGE_FOR_ALL]
+
+
+def _fits_inline(encoded: bytes) -> bool:
+    """Whether its base64 text stays below the limit."""
+    return 4 * -(-len(encoded) // 3) < MOST_INLINE_CHARACTERS
 
 
 def _jpeg(image: Image.Image, quality: int) -> bytes:

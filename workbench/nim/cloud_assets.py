@@ -18,7 +18,7 @@ from workbench.nim.cloud_functions import NAME, URL_SETTING, CloudFunctions, is_
 from workbench.nim.complaint import complaint
 from workbench.nim.http import NoAnswerInTime, Reply
 from workbench.nim.llm_failure import wait_before_retry_s
-from workbench.nim.refusals import Asked, refusal
+from workbench.nim.refusals import Asked, refusal, with_cure
 from workbench.nim.turns import call, wait
 
 DESCRIPTION = "picture"
@@ -31,9 +31,13 @@ _HANDING_OVER = "handing over the picture"
 
 
 class Asset:
-    """A picture that lies at the catalogue until it is deleted, which happens once, whoever asks for it."""
+    """A picture that lies at the catalogue until it is deleted, which happens once, whoever asks for it.
 
-    def __init__(self, asset_id: str, media_type: str, delete: Callable[[str], None]) -> None:
+    Where deleting fails, it may be asked for again.
+    """
+
+    def __init__(self, asset_id: str, media_type: str, delete: Callable[[str], bool]) -> None:
+        """`delete` takes the id and says whether the picture is gone."""
         self.url = f"data:{media_type};asset_id,{asset_id}"
         self.headers: Mapping[str, str] = {REFERENCES: asset_id}
         self._id = asset_id
@@ -41,12 +45,14 @@ class Asset:
         self._lock = threading.Lock()
         self._deleted = False
 
-    def delete(self) -> None:
-        """Take it away from the catalogue; returns when that is over. What goes wrong is logged and hides nothing."""
+    def delete(self) -> bool:
+        """Take it away from the catalogue; returns when that is over, and whether it is gone.
+
+        What goes wrong is logged and hides nothing.
+        """
         with self._lock:
-            if not self._deleted:
-                self._deleted = True
-                self._delete(self._id)
+            self._deleted = self._deleted or self._delete(self._id)
+            return self._deleted
 
     def delete_soon(self) -> None:
         """The same without waiting; the process does not end before it is over."""
@@ -60,6 +66,7 @@ class Assets:
         self._functions = functions
         self._lock = threading.Lock()
         self._kept: dict[str, Asset] = {}
+        self._left: set[str] = set()
 
     def upload(self, encoded: bytes, media_type: str, *, asked: Asked, progress: Progress) -> Asset:
         """Hand a picture over; nothing of it stays behind where that fails half-way.
@@ -74,6 +81,10 @@ class Assets:
                 f"The picture is too large to travel inside a request, and {URL_SETTING} is empty.",
                 hint=f"Set {URL_SETTING}, or ask about a smaller picture.",
             )
+        with self._lock:
+            is_left = bool(self._left)
+        if is_left:
+            threading.Thread(target=self._delete_left, name="asset-delete").start()
         asset, upload_url = self._place(media_type, asked, progress)
         headers = {"Content-Type": media_type, "x-amz-meta-nvcf-asset-description": DESCRIPTION}
         try:
@@ -95,9 +106,18 @@ class Assets:
     def close(self) -> None:
         """Delete what nobody did, and wait for what is being deleted."""
         with self._lock:
-            left = tuple(self._kept.values())
-        for each in left:
+            kept = [asset for asset_id, asset in self._kept.items() if asset_id not in self._left]
+        for each in kept:
             each.delete()
+        self._delete_left()
+
+    def _delete_left(self) -> None:
+        """Try once more what could not be deleted before, up to the first that fails again."""
+        with self._lock:
+            left = [self._kept[each] for each in self._left]
+        for each in left:
+            if not each.delete():
+                return
 
     def _place(self, media_type: str, asked: Asked, progress: Progress) -> tuple[Asset, str]:
         """An asset without content, and where its content goes; “later” is tried once more."""
@@ -146,7 +166,7 @@ class Assets:
             raise _no_place(asked)
         return asset, url
 
-    def _delete(self, asset_id: str) -> None:
+    def _delete(self, asset_id: str) -> bool:
         why = ""
         for _ in range(2):
             try:
@@ -158,16 +178,25 @@ class Assets:
                 why = ""
                 break
             why = f"status {reply.status}"
-        if why:
-            _LOG.warning("A picture that was sent to the hosted catalogue could not be deleted there (%s).", why)
         with self._lock:
-            self._kept.pop(asset_id, None)
+            if why:
+                self._left.add(asset_id)
+            else:
+                self._kept.pop(asset_id, None)
+                self._left.discard(asset_id)
+        if why:
+            _LOG.warning(
+                "A picture that was sent to the hosted catalogue could not be deleted there (%s); it is tried again "
+                "with the next large picture, and when the workbench ends.",
+                why,
+            )
+        return not why
 
 
 def _refused(reply: Reply, asked: Asked) -> NimError:
     """The error where no asset was made. Key, credit and rate are those of the chat."""
     if reply.status in (401, 402, 403, 429) or reply.status >= 500:
-        return refusal(reply, replace(asked, url_setting=URL_SETTING))
+        return with_cure(refusal(reply, replace(asked, url_setting=URL_SETTING)), asked)
     said = complaint(reply.body)
     quoted = f": “{said}”" if said and reply.body.lstrip()[:1] != b"<" else ""
     message = f"{asked.opening} has no place for a picture too large for a request (status {reply.status}){quoted}."

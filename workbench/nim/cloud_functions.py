@@ -18,7 +18,7 @@ from workbench.domain.errors import NimReplyInvalid, NimUnavailable
 from workbench.domain.progress import Progress
 from workbench.nim.http import Connection, Line, NoAnswerInTime, Reply
 from workbench.nim.openai_answer import WholePieces, whole_answer
-from workbench.nim.refusals import Asked, refusal
+from workbench.nim.refusals import Asked, refusal, with_cure
 from workbench.nim.turns import call, wait
 
 NAME = "NVIDIA Cloud Functions"
@@ -81,7 +81,7 @@ class CloudFunctions:
         if reply.status == 302:
             reply = self._moved(reply, asked, progress)
         if reply.status != 200:
-            raise refusal(reply, asked)
+            raise with_cure(refusal(reply, asked), asked)
         return whole_answer(reply.body, asked)
 
     def send(

@@ -11,6 +11,7 @@ MOST_CHARACTERS = 300
 _FIELDS = ("message", "detail", "title", "text", "error_msg", "msg")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>", re.IGNORECASE)
 _PRIVATE = (
     (re.compile(r"\bnvapi-[\w-]+"), "(key)"),
     (re.compile(r"\b[Bb]earer\s+\S+"), "(key)"),
@@ -41,7 +42,7 @@ def clean(said: str, *, secrets: Iterable[str] = ()) -> str:
     """One line of at most 300 characters without control characters, keys, ids, addresses and paths."""
     for secret in secrets:
         said = said.replace(secret, "(private)") if secret else said
-    said = _CONTROL.sub(" ", said)
+    said = _OBJECT.sub("it", _CONTROL.sub(" ", said))
     for pattern, instead in _PRIVATE:
         said = pattern.sub(instead, said)
     said = " ".join(said.split())

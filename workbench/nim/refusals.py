@@ -67,6 +67,12 @@ def refusal(reply: Reply, asked: Asked) -> NimError:
     )
 
 
+def with_cure(error: NimError, asked: Asked) -> NimError:
+    """The same error; one that says nothing of what to do says what helps against a failure of the server's own."""
+    error.hint = error.hint or asked.cure_for_its_failure
+    return error
+
+
 def _unusable(status: int, said: str, asked: Asked) -> tuple[str, str | None]:
     """Cause and cure where it cannot be used, whatever the request; no cause where it can."""
     if status in (401, 403):
@@ -78,7 +84,7 @@ def _unusable(status: int, said: str, asked: Asked) -> tuple[str, str | None]:
     if status == 404:
         return _not_found(said, asked)
     if status == 410:
-        return f"has retired {asked.model}", f"Choose another model: {asked.model_setting}."
+        return f"has retired {asked.model}, see {asked.model_setting}", f"Choose another model: {asked.model_setting}."
     if status == 429:
         return "has more requests than it takes", _TRY_LATER
     if status in (502, 503, 504):

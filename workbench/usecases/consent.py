@@ -28,7 +28,10 @@ class Leaving(StrEnum):
 _SENT: Mapping[Leaving, str] = {
     Leaving.TEXT: "your question, the conversation so far and the passages found for it",
     Leaving.CASE: "the volumes, HU values and warnings of the open case, without names or pictures",
-    Leaving.IMAGE: "the picture shown in the preview, with your question, without names or file names",
+    Leaving.IMAGE: (
+        "the picture shown in the preview, pixel for pixel, with your question and the talk about it; "
+        "no tags, no file name"
+    ),
 }
 
 

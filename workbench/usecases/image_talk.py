@@ -173,7 +173,7 @@ class ImageTalk:
         kept = talk[first:]
         if len(kept) == len(talk):
             return kept, ()
-        return kept, (f"Only the last {len(kept)} of {len(talk)} turns were handed on: the talk is long.",)
+        return kept, (f"Only the last {len(kept)} of {len(talk)} turns were taken along, from a question on.",)
 
 
 def _pinned(picture: PictureFacts) -> dict[str, Any]:
