@@ -1,7 +1,8 @@
 """Start the workbench on a machine that has nothing but Python.
 
     python launch.py [options of `workbench serve`]     start it and open a browser
-    python launch.py test [pytest arguments]            install the tests, find a browser, run everything
+    python launch.py test [pytest arguments]            install the tests, find a browser, run everything (or,
+                                                        given arguments, what those ask for)
     python launch.py lint                               install the linters, run them
 
 The first start makes `.venv` beside this file and installs the project there; later ones take no install
@@ -50,6 +51,8 @@ LAYOUT = 1
 WINDOWS = sys.platform == "win32"
 PROJECT = "imaging-workbench"
 SERVE = "import sys; sys.argv[0] = 'workbench'; from workbench.cli import main; sys.exit(main())"
+EVERYTHING = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
+"""Side by side, a file at a time: tests of a file share servers, and each process has a browser of its own."""
 LINTERS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -101,7 +104,7 @@ def test(options: list[str]) -> int:
     print(f"Testing with {Path(browser).name} …", flush=True)
     os.environ["WORKBENCH_BROWSER"] = browser
     os.chdir(ROOT)
-    return become([str(python), "-m", "pytest", *options])
+    return become([str(python), "-m", "pytest", *(options or EVERYTHING)])
 
 
 def lint(options: list[str]) -> int:

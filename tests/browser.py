@@ -6,9 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+PATIENCE_MS = 60_000
+"""Long enough for the slowest machine; nothing is measured with it."""
+expect.set_options(timeout=PATIENCE_MS)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = [
@@ -50,15 +55,22 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def visiting(browser: Browser, **options: Any) -> BrowserContext:
+    """Someone new at a window of 1440 x 900, patient, with fixed language and clock zone and no moving parts."""
+    usual = {
+        "viewport": {"width": 1440, "height": 900},
+        "locale": "en-US",
+        "timezone_id": "UTC",
+        "reduced_motion": "reduce",
+    }
+    context = browser.new_context(**(usual | options))
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
 @pytest.fixture
 def browser_page(chromium: Browser) -> Iterator[Page]:
-    """A fresh page of 1440 x 900 with fixed language, clock zone and theme."""
-    context = chromium.new_context(
-        viewport={"width": 1440, "height": 900},
-        locale="en-US",
-        timezone_id="UTC",
-        color_scheme="dark",
-        reduced_motion="reduce",
-    )
+    """A fresh page, in the dark theme."""
+    context = visiting(chromium, color_scheme="dark")
     yield context.new_page()
     context.close()

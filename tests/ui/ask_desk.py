@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser import visiting
 from tests.ui import ask_app, chat_app
 from tests.ui.ask_app import AskTold, grey
-from tests.ui.desk import PATIENCE_MS, Desk
-
-expect.set_options(timeout=PATIENCE_MS)
+from tests.ui.desk import Desk
 
 TELL_STATUS = """told => document.dispatchEvent(new CustomEvent('nim:status', { detail: { services: [
     { name: 'vila_m3', finer_state: told.status, model: null, detail: '', ...told },
@@ -161,7 +160,7 @@ def told(served: tuple[str, AskTold]) -> AskTold:
 @pytest.fixture
 def ask(chromium: Browser, served: tuple[str, AskTold], told: AskTold) -> Iterator[AskDesk]:
     """A new visit to the tab. A script error on the page fails the test."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context = visiting(chromium)
     at = AskDesk(context.new_page(), served[0])
     at.open()
     yield at

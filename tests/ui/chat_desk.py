@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser import visiting
 from tests.ui import chat_app
 from tests.ui.chat_app import Told, collection
-from tests.ui.desk import PATIENCE_MS
-
-expect.set_options(timeout=PATIENCE_MS)
 
 
 class ChatDesk:
@@ -89,7 +87,7 @@ def told(served: tuple[str, Told]) -> Told:
 @pytest.fixture
 def chat(chromium: Browser, served: tuple[str, Told], told: Told) -> Iterator[ChatDesk]:
     """A new visit to the tab. A script error on the page fails the test."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context = visiting(chromium)
     at = ChatDesk(context.new_page(), served[0])
     yield at
     context.close()

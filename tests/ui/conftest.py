@@ -44,30 +44,38 @@ def no_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory, no_network: Path) -> Iterator[Callable[..., Server]]:
-    """Start a workbench as for a screenshot, cut off from the network; each gets a fresh data folder."""
-    phantoms: list[Path] = []
+Start = Callable[..., Server]
+"""Starts a workbench as for a screenshot: cut off from the network, with these settings and a fresh data folder."""
+
+
+@contextlib.contextmanager
+def starting(folders: pytest.TempPathFactory, no_network: Path, phantom: Path | None = None) -> Iterator[Start]:
+    """A way to start workbenches, all stopped at the end; the demo case built by the first is lent to later ones."""
     with contextlib.ExitStack() as running:
 
         def begin(**settings: str) -> Server:
-            data = tmp_path_factory.mktemp("page") / "data"
-            for built in phantoms[:1]:
-                if (built / "facts.json").exists():
-                    shutil.copytree(built, data / built.name)
-            server = running.enter_context(
+            data = folders.mktemp("page") / "data"
+            if phantom and (phantom / "facts.json").exists():
+                shutil.copytree(phantom, data / phantom.name)
+            return running.enter_context(
                 serving(data, **{"WORKBENCH_TEST": "1", "PYTHONPATH": f"{no_network}:{ROOT}", **settings})
             )
-            phantoms.append(data / "phantom")
-            return server
 
         yield begin
 
 
 @pytest.fixture(scope="session")
-def mock_server(start: Callable[..., Server]) -> Server:
+def mock_server(tmp_path_factory: pytest.TempPathFactory, no_network: Path) -> Iterator[Server]:
     """Mock mode with the limit on uploads that its tests count on."""
-    return start(IMAGING_MAX_UPLOAD_MB="64")
+    with starting(tmp_path_factory, no_network) as begin:
+        yield begin(IMAGING_MAX_UPLOAD_MB="64")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, no_network: Path, mock_server: Server) -> Iterator[Start]:
+    """Start a workbench; it is stopped with the tests of its file, since an idle one is not idle."""
+    with starting(tmp_path_factory, no_network, mock_server.data / "phantom") as begin:
+        yield begin
 
 
 @pytest.fixture

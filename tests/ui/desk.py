@@ -7,10 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
-PATIENCE_MS = 60_000
-"""Long enough for the slowest machine; nothing is measured with it."""
-
-expect.set_options(timeout=PATIENCE_MS)
+from tests.browser import visiting
 
 TABS = ("Segment", "Synthesize", "Ask", "Chat", "Status")
 
@@ -22,14 +19,9 @@ class Desk:
         self, browser: Browser, url: str, *, size: tuple[int, int] = (1440, 900), theme: str = "dark", path: str = "/"
     ) -> None:
         self.url = url
-        self.context: BrowserContext = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            locale="en-US",
-            timezone_id="UTC",
-            reduced_motion="reduce",
-            accept_downloads=True,
+        self.context: BrowserContext = visiting(
+            browser, viewport={"width": size[0], "height": size[1]}, accept_downloads=True
         )
-        self.context.set_default_timeout(PATIENCE_MS)
         self.context.add_init_script(
             f"localStorage.setItem('workbench-theme', localStorage.getItem('workbench-theme') ?? '{theme}')"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import visiting
 from tests.contract_server import Vista3dNim, Work, WorkingNim
 from tests.serving import PATIENCE_S, Server, serving
 
@@ -124,10 +125,7 @@ def test_the_panel_shows_cloud_and_mock(chromium: Browser, hosted: Server, theme
 
 
 def _themed(chromium: Browser, theme: str) -> Page:
-    context = chromium.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-US", timezone_id="UTC", reduced_motion="reduce"
-    )
-    page = context.new_page()
+    page = visiting(chromium).new_page()
     page.add_init_script(f"localStorage.setItem('workbench-theme', '{theme}')")
     return page
 
