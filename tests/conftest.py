@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -17,6 +18,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.upper().startswith("IMAGING_") or name in OWN_NAMES:
             del os.environ[name]
     os.environ["MPLBACKEND"] = "Agg"
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts background jobs deaf to Ctrl-C, and what the tests start would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # No deadline: a slow machine is no failure. Derandomized: two runs try the same examples.
     hypothesis_settings.register_profile("workbench", deadline=None, derandomize=True, database=None)
     hypothesis_settings.load_profile("workbench")
