@@ -176,6 +176,28 @@ def test_a_folder_too_deep_for_a_socket_or_with_odd_letters_works_all_the_same(t
     index.close()
 
 
+def test_a_folder_for_temporary_files_as_deep_as_the_library_is_no_hindrance(tmp_path, monkeypatch):
+    deep = tmp_path / ("a" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    index = opened(deep / "milvus.db")
+    assert [each.name for each in index.collections()] == [NAME]
+    index.close()
+    assert sorted(each.name for each in deep.iterdir()) == ["milvus.db"]
+
+
+def test_where_no_socket_can_be_the_cure_is_told_and_the_folder_stays_free(tmp_path, monkeypatch):
+    deep = tmp_path / ("a" * 100)
+    deep.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(deep))
+        patch.setattr("workbench.knowledge.milvus_embedded._SHORT_PATHS", ())
+        with pytest.raises(KnowledgeUnavailable, match="path short") as told:
+            opened(deep / "milvus.db")
+        assert "IMAGING_DATA_DIR" in str(told.value.hint)
+    opened(deep / "milvus.db").close()
+
+
 def test_a_library_of_milvus_lite_2_is_told_as_such(folder):
     folder.parent.mkdir()
     folder.write_bytes(b"SQLite format 3\0")

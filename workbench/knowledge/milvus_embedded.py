@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]{1,100}\Z")
 """Paths that gRPC takes as they are and that fit a socket's address (104 bytes on macOS, 108 on Linux)."""
+_SHORT_PATHS = ("/tmp", "/var/tmp")  # noqa: S108 - parents of a private folder
 _SOCKET = "milvus.sock"
 _PORT = 0
 _STOP_S = 5.0
@@ -103,10 +104,20 @@ class EmbeddedStore:
         if sys.platform == "win32":
             return "127.0.0.1"
         inside = self._folder.resolve() / _SOCKET
-        if _PLAIN.match(str(inside)) and _can_hold_a_socket(inside):
+        if _can_hold_a_socket(inside):
             return f"unix:{inside}"
-        self._scratch = Path(tempfile.mkdtemp(prefix="workbench-"))
-        return f"unix:{self._scratch / _SOCKET}"
+        # The folder for temporary files may lie in the data folder, and then is as deep as the library itself.
+        for home in dict.fromkeys((tempfile.gettempdir(), *_SHORT_PATHS)):
+            with contextlib.suppress(OSError):
+                self._scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=home))
+                if _can_hold_a_socket(self._scratch / _SOCKET):
+                    return f"unix:{self._scratch / _SOCKET}"
+                self._scratch.rmdir()
+        self._scratch = None
+        raise KnowledgeUnavailable(
+            "The library cannot be opened: no folder here has a path short and plain enough for its socket.",
+            hint="Set IMAGING_DATA_DIR to a path under 80 letters, figures, dots and dashes.",
+        )
 
     def _sweep(self) -> None:
         """Remove what a process left that was killed while it made or dropped a collection: no schema, no collection.
@@ -120,8 +131,10 @@ class EmbeddedStore:
 
 
 def _can_hold_a_socket(path: Path) -> bool:
-    """Whether the file system has sockets: some network and shared ones have not."""
-    probe = path.with_suffix(".probe")
+    """Whether the path can be told to gRPC, and its file system has sockets: some network and shared ones have not."""
+    if not _PLAIN.match(str(path)):
+        return False
+    probe = path.with_name("probe")
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
         probe.unlink(missing_ok=True)
         listener.bind(str(probe))
