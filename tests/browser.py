@@ -15,7 +15,7 @@ PATIENCE_MS = 60_000
 """Long enough for the slowest machine; nothing is measured with it."""
 expect.set_options(timeout=PATIENCE_MS)
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

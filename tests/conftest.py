@@ -1,9 +1,8 @@
-"""What every test stands on: nobody's own settings, the same examples on every run, a browser that must be there."""
+"""What every test stands on: nobody's own settings, the same examples on every run, Ctrl-C that is heard."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 
 import pytest
@@ -24,14 +23,3 @@ def pytest_configure(config: pytest.Config) -> None:
     # No deadline: a slow machine is no failure. Derandomized: two runs try the same examples.
     hypothesis_settings.register_profile("workbench", deadline=None, derandomize=True, database=None)
     hypothesis_settings.load_profile("workbench")
-
-
-@pytest.fixture(scope="session")
-def browser_path() -> str:
-    """The Chromium-like browser to drive; its absence is a failure, as `launch.py test` promises."""
-    found = os.environ.get("WORKBENCH_BROWSER") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "microsoft-edge"))), None
-    )
-    if found is None:
-        pytest.fail("No browser: `python launch.py test` finds or fetches one.")
-    return found
