@@ -9,18 +9,14 @@ from typing import Any
 import httpx
 import numpy as np
 
-from workbench.domain.errors import NimReplyInvalid
 from workbench.domain.library import EmbedderInfo, Vectors
 from workbench.domain.nim import NimStatus
-from workbench.nim.http import Connection, Line
+from workbench.nim.json_nim import JsonNim
 from workbench.nim.probe import Target
-from workbench.nim.refusals import refusal
-from workbench.nim.served import Served
 
 BATCH = 50
 """Texts in one request, as LangChain's client sends them; NVIDIA publishes no maximum."""
 
-CONNECT_S = 3.0
 ANSWER_S = 60.0
 _LARGEST_REPLY = 64 << 20
 _LARGEST_DIMENSION = 32_768
@@ -40,12 +36,8 @@ class EmbeddingNim:
         status: Callable[[], NimStatus],
         answer_s: float = ANSWER_S,
     ) -> None:
-        self._line = Line(target.url, client, name=target.service.display_name, setting=target.setting, key=target.key)
-        self._served = Served(target, self._line)
-        self._title = target.service.display_name
-        self._setting = target.setting
+        self._nim = JsonNim(target, client, kind="an embedding NIM", answer_s=answer_s, max_bytes=_LARGEST_REPLY)
         self._status = status
-        self._answer_s = answer_s
         self._lock = threading.Lock()
         self._dimensions: dict[str, int] = {}
 
@@ -57,7 +49,7 @@ class EmbeddingNim:
             NimUnavailable: it cannot be asked.
             NimRejected, NimReplyInvalid: it does not embed a word.
         """
-        model = self._served.model().id
+        model = self._nim.model
         with self._lock:
             known = self._dimensions.get(model)
         return EmbedderInfo(model=model, dimension=known or self.queries(["lung"]).shape[1])
@@ -81,7 +73,7 @@ class EmbeddingNim:
         return self._embed(texts, "passage")
 
     def _embed(self, texts: Sequence[str], input_type: str) -> Vectors:
-        model = self._served.model().id
+        model = self._nim.model
         if not texts:
             with self._lock:
                 return np.empty((0, self._dimensions.get(model, 0)), np.float32)
@@ -94,55 +86,36 @@ class EmbeddingNim:
     def _batch(self, texts: Sequence[str], input_type: str, model: str) -> Vectors:
         # An empty text is refused by some servers and means nothing to all of them.
         body = {
-            "model": model,
             "input": [each if each.strip() else "." for each in texts],
             "input_type": input_type,
             "truncate": "END",
             "encoding_format": "float",
         }
-        reply = self._line.post(
-            "/v1/embeddings",
-            body,
-            connect_s=CONNECT_S,
-            answer_s=self._answer_s,
-            max_bytes=_LARGEST_REPLY,
-            connection=Connection(),
-        )
-        if reply.status != 200:
-            if reply.status == 404:
-                self._served.forget()
-            raise refusal(reply, self._served.asked(model))
-        return self._vectors(reply.json(), len(texts))
+        return self._vectors(self._nim.ask("/v1/embeddings", body, model), len(texts))
 
     def _vectors(self, body: Any, count: int) -> Vectors:
         """The rows of an answer in the order of the texts, each of length 1."""
         data = body.get("data") if isinstance(body, dict) else None
         if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
-            raise self._invalid("what it sent holds no vectors")
+            raise self._nim.invalid("what it sent holds no vectors")
         if not all(isinstance(each.get("index"), int) for each in data):
-            raise self._invalid("its vectors do not say which text they are of")
+            raise self._nim.invalid("its vectors do not say which text they are of")
         rows = {each.get("index"): each.get("embedding") for each in data}
         if len(data) != count or set(rows) != set(range(count)):
-            raise self._invalid(f"it was sent {count} texts and answered for {len(data)}, or not for each of them")
+            raise self._nim.invalid(f"it was sent {count} texts and answered for {len(data)}, or not for each of them")
         try:
             vectors = np.array([rows[at] for at in range(count)], dtype=np.float64)
         except (TypeError, ValueError):
-            raise self._invalid("its vectors are not lists of numbers of one length") from None
+            raise self._nim.invalid("its vectors are not lists of numbers of one length") from None
         if vectors.ndim != 2 or not 1 <= vectors.shape[1] <= _LARGEST_DIMENSION:
-            raise self._invalid("its vectors are not lists of numbers of one length")
+            raise self._nim.invalid("its vectors are not lists of numbers of one length")
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not (lengths > 0).all():
-            raise self._invalid("a vector holds no direction: numbers that are none, or only zeros")
+            raise self._nim.invalid("a vector holds no direction: numbers that are none, or only zeros")
         return np.asarray(vectors / lengths, dtype=np.float32)
 
     def _check_dimension(self, model: str, seen: set[int]) -> None:
         with self._lock:
             known = self._dimensions.setdefault(model, min(seen))
         if seen != {known}:
-            raise self._invalid(f"its vectors have {max(seen - {known})} numbers, and had {known} before")
-
-    def _invalid(self, why: str) -> NimReplyInvalid:
-        return NimReplyInvalid(
-            f"The answer of the {self._title} NIM cannot be used: {why}.",
-            hint=f"Check that {self._setting} leads to an embedding NIM, and see its log (docker logs).",
-        )
+            raise self._nim.invalid(f"its vectors have {max(seen - {known})} numbers, and had {known} before")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from workbench import __version__
 from workbench.domain.clock import Clock
 from workbench.domain.dialogue import (
     CASE,
@@ -19,12 +18,12 @@ from workbench.domain.dialogue import (
     Turn,
 )
 from workbench.domain.library import Evidence, Found
-from workbench.domain.nim import NimStatus, Service, State
-from workbench.domain.provenance import Origin, Provenance
+from workbench.domain.nim import NimStatus, Service
 from workbench.language.bm25 import idf
 from workbench.language.followup import self_contained
 from workbench.language.sentences import sentences
 from workbench.language.terms import analyse
+from workbench.nim.mock import mock_provenance, mock_status
 from workbench.nim.recital import Recital, by_words
 
 MODEL = "mock Llama-3"
@@ -64,15 +63,7 @@ class LlmStandIn:
 
     def status(self) -> NimStatus:
         """Always mock: no socket is opened."""
-        return NimStatus(
-            service=Service.LLM,
-            state=State.MOCK,
-            published_state=State.MOCK,
-            url=None,
-            detail="A mock answers. It quotes the library word for word and writes nothing itself.",
-            model=MODEL,
-            version=__version__,
-        )
+        return mock_status(Service.LLM, MODEL, "It quotes the library word for word and writes nothing itself.")
 
     def run(self, request: ChatRequest, /) -> AnswerStream:
         """Quotes for the question, in pieces of a word each."""
@@ -82,13 +73,7 @@ class LlmStandIn:
             tokens=recital.tokens(),
             finish=recital.finish,
             close=recital.close,
-            provenance=Provenance(
-                origin=Origin.MOCK,
-                model=MODEL,
-                version=__version__,
-                created_at=self._clock.stamp(),
-                elapsed_s=self._clock.elapsed_s(start),
-            ),
+            provenance=mock_provenance(MODEL, self._clock, start),
         )
 
     def rewrite(self, question: str, history: Sequence[Turn], /) -> str:

@@ -7,16 +7,15 @@ import json
 import time
 from pathlib import Path
 
-from workbench import __version__
 from workbench.domain.clock import Clock
 from workbench.domain.maisi import ANATOMIES, LIMITS, REGION_BY_NAME, Size, Spacing, regions_of
-from workbench.domain.nim import NimStatus, Service, State
+from workbench.domain.nim import NimStatus, Service
 from workbench.domain.progress import Progress
-from workbench.domain.provenance import Origin, Provenance
 from workbench.domain.synthesis import Drawn, Numbering, Synthesis, SynthesisOrder, SynthesisRequest
 from workbench.domain.synthesis_rules import require_allowed
 from workbench.domain.volume import CtReport, Grid
 from workbench.domain.work import RunInWorker
+from workbench.nim.mock import mock_provenance, mock_status
 
 MODEL = "mock MAISI"
 MOST_A_SIDE = 256
@@ -36,16 +35,7 @@ class MaisiStandIn:
 
     def status(self) -> NimStatus:
         """Always mock: no socket is opened."""
-        because = f": {self._reason}" if self._reason else ""
-        return NimStatus(
-            service=Service.MAISI,
-            state=State.MOCK,
-            published_state=State.MOCK,
-            url=None,
-            detail=f"A mock answers{because}. Its volumes are parts of a phantom.",
-            model=MODEL,
-            version=__version__,
-        )
+        return mock_status(Service.MAISI, MODEL, "Its volumes are parts of a phantom.", reason=self._reason)
 
     def run(self, order: SynthesisOrder, /) -> Synthesis:
         """The region, anatomies, size and spacing asked for, drawn from the phantom.
@@ -62,12 +52,10 @@ class MaisiStandIn:
             drawn=drawn,
             numbering=Numbering.EXACT,
             warnings=(MADE_UP, *_grid_told(order.request), *_missing_told(drawn)),
-            provenance=Provenance(
-                origin=Origin.MOCK,
-                model=MODEL,
-                version=__version__,
-                created_at=self._clock.stamp(),
-                elapsed_s=self._clock.elapsed_s(start),
+            provenance=mock_provenance(
+                MODEL,
+                self._clock,
+                start,
                 parameters={"request": order.request.to_json(), "numbering": str(Numbering.EXACT)},
                 synthetic=True,
             ),

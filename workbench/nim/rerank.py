@@ -8,17 +8,13 @@ from typing import Any
 
 import httpx
 
-from workbench.domain.errors import NimReplyInvalid
 from workbench.domain.nim import NimStatus
-from workbench.nim.http import Connection, Line
+from workbench.nim.json_nim import JsonNim
 from workbench.nim.probe import Target
-from workbench.nim.refusals import refusal
-from workbench.nim.served import Served
 
 BATCH = 32
 """Passages in one request, as LangChain's client sends them; NVIDIA publishes no maximum."""
 
-CONNECT_S = 3.0
 ANSWER_S = 20.0
 """Longest wait for the order, seconds; a person waits, and there is an order without it."""
 
@@ -39,12 +35,8 @@ class RerankingNim:
         status: Callable[[], NimStatus],
         answer_s: float = ANSWER_S,
     ) -> None:
-        self._line = Line(target.url, client, name=target.service.display_name, setting=target.setting, key=target.key)
-        self._served = Served(target, self._line)
-        self._title = target.service.display_name
-        self._setting = target.setting
+        self._nim = JsonNim(target, client, kind="a reranking NIM", answer_s=answer_s, max_bytes=_LARGEST_REPLY)
         self._status = status
-        self._answer_s = answer_s
 
     def status(self) -> NimStatus:
         """How it is."""
@@ -60,7 +52,7 @@ class RerankingNim:
         """
         if not passages:
             return []
-        model = self._served.model().id
+        model = self._nim.model
         return [
             logit
             for start in range(0, len(passages), BATCH)
@@ -69,43 +61,26 @@ class RerankingNim:
 
     def _batch(self, query: str, passages: Sequence[str], model: str) -> list[float]:
         body = {
-            "model": model,
             "query": {"text": query},
             "passages": [{"text": each} for each in passages],
             "truncate": "END",
         }
-        reply = self._line.post(
-            "/v1/ranking",
-            body,
-            connect_s=CONNECT_S,
-            answer_s=self._answer_s,
-            max_bytes=_LARGEST_REPLY,
-            connection=Connection(),
-        )
-        if reply.status != 200:
-            if reply.status == 404:
-                self._served.forget()
-            raise refusal(reply, self._served.asked(model))
-        return self._logits(reply.json(), len(passages))
+        return self._logits(self._nim.ask("/v1/ranking", body, model), len(passages))
 
     def _logits(self, body: Any, count: int) -> list[float]:
         rankings = body.get("rankings") if isinstance(body, dict) else None
         if not isinstance(rankings, list) or not all(isinstance(each, dict) for each in rankings):
-            raise self._invalid("what it sent is no ranking")
+            raise self._nim.invalid("what it sent is no ranking")
         if not all(isinstance(each.get("index"), int) for each in rankings):
-            raise self._invalid("its ranking does not say of which passages")
+            raise self._nim.invalid("its ranking does not say of which passages")
         logits = {each.get("index"): each.get("logit") for each in rankings}
         if len(rankings) != count or set(logits) != set(range(count)):
-            raise self._invalid(f"it was sent {count} passages and ranked {len(rankings)}, or not each of them once")
+            raise self._nim.invalid(
+                f"it was sent {count} passages and ranked {len(rankings)}, or not each of them once"
+            )
         if not all(_is_finite(each) for each in logits.values()):
-            raise self._invalid("a logit is no number")
+            raise self._nim.invalid("a logit is no number")
         return [float(logits[at]) for at in range(count)]
-
-    def _invalid(self, why: str) -> NimReplyInvalid:
-        return NimReplyInvalid(
-            f"The answer of the {self._title} NIM cannot be used: {why}.",
-            hint=f"Check that {self._setting} leads to a reranking NIM, and see its log (docker logs).",
-        )
 
 
 def _is_finite(value: Any) -> bool:

@@ -8,14 +8,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench import __version__
 from workbench.domain.clock import Clock
-from workbench.domain.nim import NimStatus, Service, State
+from workbench.domain.nim import NimStatus, Service
 from workbench.domain.organs import EVERYTHING, ORGANS, expand
 from workbench.domain.progress import Progress
-from workbench.domain.provenance import Origin, Provenance
 from workbench.domain.segmentation import Point, Segmentation, SegmentationRequest
 from workbench.domain.work import ArrayFile, RunInWorker
+from workbench.nim.mock import mock_provenance, mock_status
 
 MODEL = "mock VISTA-3D"
 TRUTH_WARNING = (
@@ -40,16 +39,7 @@ class Vista3dStandIn:
 
     def status(self) -> NimStatus:
         """Always mock: no socket is opened."""
-        because = f": {self._reason}" if self._reason else ""
-        return NimStatus(
-            service=Service.VISTA3D,
-            state=State.MOCK,
-            published_state=State.MOCK,
-            url=None,
-            detail=f"A mock answers{because}. Its masks come from thresholds and shapes.",
-            model=MODEL,
-            version=__version__,
-        )
+        return mock_status(Service.VISTA3D, MODEL, "Its masks come from thresholds and shapes.", reason=self._reason)
 
     def run(self, request: SegmentationRequest, /) -> Segmentation:
         """Masks for what was asked, on the grid of the volume."""
@@ -68,12 +58,10 @@ class Vista3dStandIn:
             asked=None if request.labels is None and not request.points else asked,
             not_found=tuple(label for label in asked if label not in present),
             warnings=(warning,),
-            provenance=Provenance(
-                origin=Origin.MOCK,
-                model=MODEL,
-                version=__version__,
-                created_at=self._clock.stamp(),
-                elapsed_s=self._clock.elapsed_s(start),
+            provenance=mock_provenance(
+                MODEL,
+                self._clock,
+                start,
                 sha256=hashlib.sha256(labels.tobytes(order="F")).hexdigest(),
                 parameters={
                     "labels": None if request.labels is None else list(request.labels),

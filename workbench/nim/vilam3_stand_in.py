@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from workbench import __version__
 from workbench.domain.clock import Clock
 from workbench.domain.image_dialogue import ExpertReading, ImageRequest, ImageStream, SentAs
-from workbench.domain.nim import NimStatus, Service, State
+from workbench.domain.nim import NimStatus, Service
 from workbench.domain.picture import PictureFacts, PictureKind, Shown
 from workbench.domain.provenance import Origin, Provenance
 from workbench.nim import picture_mask, picture_pixels
+from workbench.nim.mock import mock_provenance, mock_status
 from workbench.nim.picture_question import Understood, Want, understand
 from workbench.nim.recital import Recital, by_words
 
@@ -30,14 +30,8 @@ class Vilam3StandIn:
 
     def status(self) -> NimStatus:
         """Always mock: no socket is opened."""
-        return NimStatus(
-            service=Service.VILA_M3,
-            state=State.MOCK,
-            published_state=State.MOCK,
-            url=None,
-            detail="A mock answers. It tells statistics of pixels and what the mask marks, and recognises nothing.",
-            model=MODEL,
-            version=__version__,
+        return mock_status(
+            Service.VILA_M3, MODEL, "It tells statistics of pixels and what the mask marks, and recognises nothing."
         )
 
     def run(self, request: ImageRequest, /) -> ImageStream:
@@ -50,14 +44,7 @@ class Vilam3StandIn:
             close=recital.close,
             prompt="",
             sent_as=SentAs.NOT_SENT,
-            provenance=Provenance(
-                origin=Origin.MOCK,
-                model=MODEL,
-                version=__version__,
-                created_at=self._clock.stamp(),
-                elapsed_s=self._clock.elapsed_s(start),
-                inputs=(request.picture.provenance,),
-            ),
+            provenance=mock_provenance(MODEL, self._clock, start, inputs=(request.picture.provenance,)),
         )
 
 
