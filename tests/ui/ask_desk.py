@@ -6,26 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser import visiting
 from tests.ui import ask_app, chat_app
 from tests.ui.ask_app import AskTold, grey
 from tests.ui.desk import Desk
+from tests.ui.talk_desk import TalkDesk
 
 TELL_STATUS = """told => document.dispatchEvent(new CustomEvent('nim:status', { detail: { services: [
     { name: 'vila_m3', finer_state: told.status, model: null, detail: '', ...told },
 ] } }))"""
 
 
-class AskDesk:
+class AskDesk(TalkDesk):
     """The Ask tab in a page; what is asked for is waited for by what is seen."""
 
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.url = url
-        self.complaints: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+    tab = "ask"
+    log = "#ask-answer"
+    input = "#ask-question"
 
     @classmethod
     def of(cls, desk: Desk) -> AskDesk:
@@ -35,10 +34,6 @@ class AskDesk:
         desk.page.get_by_role("tab", name="Ask", exact=True).click()
         desk.page.wait_for_selector("#ask-room[data-state=ready]")
         return at
-
-    def open(self, path: str = "/?tab=ask") -> None:
-        self.page.goto(self.url + path)
-        self.page.wait_for_selector("#ask-room[data-state=ready]")
 
     # The picture.
 
@@ -100,47 +95,12 @@ class AskDesk:
     # Asking.
 
     @property
-    def field(self) -> Locator:
-        return self.page.locator("#ask-question textarea")
-
-    @property
-    def send(self) -> Locator:
-        return self.page.locator("#ask-send")
-
-    @property
     def refused(self) -> Locator:
         return self.page.locator("#ask-room .ask-refused")
 
     @property
-    def exchanges(self) -> Locator:
-        return self.page.locator("#ask-answer .chat-exchange")
-
-    @property
-    def last(self) -> Locator:
-        return self.exchanges.last
-
-    @property
-    def text(self) -> Locator:
-        return self.last.locator(".chat-answer-text")
-
-    @property
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog", name="Send this outside this machine?")
-
-    def type_and_send(self, question: str) -> None:
-        self.field.fill(question)
-        self.field.press("Enter")
-
-    def ask(self, question: str, *, ends: str = "done") -> None:
-        """Ask, and wait until this answer has ended so."""
-        before = self.exchanges.count()
-        self.type_and_send(question)
-        expect(self.exchanges).to_have_count(before + 1)
-        self.ended(ends)
-
-    def ended(self, state: str = "done") -> None:
-        expect(self.last).to_have_attribute("data-state", state)
-        expect(self.last).to_have_attribute("aria-busy", "false")
 
 
 @pytest.fixture(scope="module")
