@@ -407,7 +407,7 @@ def test_a_failed_segmentation_is_told_in_its_own_words_and_nothing_is_lost(benc
     with pytest.raises(NimUnavailable, match="away"):
         events.extend(bench.use.run_expert(ADA, bench.question(), "everything", asks_consent=False))
 
-    assert {type(each) for each in events} == {Working}
+    assert {type(each) for each in events} <= {Working}
     assert bench.shelf.count() == 1
     assert bench.pictures.get(ADA, bench.about.id).facts == bench.about
 
