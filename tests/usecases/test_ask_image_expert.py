@@ -182,7 +182,7 @@ def test_the_expert_works_then_its_slice_is_shown_and_the_model_answers_to_it(be
 
     kinds = [type(each) for each in events]
     first_words = kinds.index(ExpertRead)
-    assert set(kinds[:first_words]) == {Working}
+    assert set(kinds[:first_words]) <= {Working}
     assert kinds[first_words:] == [ExpertRead, Begun, Token, Token, ImageAnswered]
     answer = answer_of(events)
     assert answer.text == "It is in the liver."
