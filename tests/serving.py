@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -11,10 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import nibabel
@@ -27,6 +29,7 @@ from workbench.assemble import assemble
 from workbench.settings import load_settings
 from workbench.usecases.workbench import Workbench
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 120.0
 """Long enough for the slowest machine; nothing is measured with it."""
@@ -142,6 +145,12 @@ def wait_until(true: Any) -> None:
     while not true():
         assert time.monotonic() < until, "it never happened"
         time.sleep(0.02)
+
+
+def in_a_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns. In a thread of its own: where a browser is driven, this one has a loop already."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(asyncio.run, coroutine).result()
 
 
 def body_hu(shape: tuple[int, int, int] = (64, 56, 48)) -> NDArray[np.int16]:

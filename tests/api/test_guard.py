@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 import httpx
 import pytest
 
-from tests.serving import assert_problem, in_thread
+from tests.serving import assert_problem, in_a_loop, in_thread
 from workbench.api.guard import Guard
 from workbench.usecases.access import Access, AccessRules
 
@@ -105,7 +104,7 @@ def test_an_error_that_nobody_foresaw_is_told_by_its_kind_and_not_by_its_text():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url="http://here") as client:
             return await client.get("/health")
 
-    answer = asyncio.run(ask())
+    answer = in_a_loop(ask())
     assert_problem(answer, 500, "KeyError")
     assert "anna" not in answer.text.lower()
 

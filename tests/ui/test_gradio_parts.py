@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import gradio as gr
+
+from tests.serving import in_a_loop
 
 
 async def made() -> object:
@@ -16,7 +15,4 @@ async def made() -> object:
 
 
 def test_the_queue_still_looks_for_work_at_the_pace_that_the_page_slows_down() -> None:
-    # In a thread of its own: while a browser is driven, this one has a loop already.
-    with ThreadPoolExecutor(1) as other:
-        queue = other.submit(asyncio.run, made()).result()
-    assert vars(queue)["sleep_when_free"] < 0.01
+    assert vars(in_a_loop(made()))["sleep_when_free"] < 0.01
