@@ -31,7 +31,7 @@ from workbench.usecases.workbench import Workbench
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 """Long enough for the slowest machine; nothing is measured with it."""
 
 
@@ -64,7 +64,7 @@ class Server:
         """Send a signal and wait for the end; the exit status."""
         assert self.process is not None
         self.process.send_signal(sent)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE_S)
 
 
 def environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
@@ -101,7 +101,7 @@ def serving(data: Path, *options: str, **settings: str) -> Iterator[Server]:
             if process.poll() is None:
                 process.terminate()
                 try:
-                    process.wait(30)
+                    process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
 

@@ -165,7 +165,7 @@ def test_a_signal_stops_the_server_with_the_launcher(project: Path, sent: signal
         assert running.stdout is not None
         server = next(int(line.split()[1]) for line in running.stdout if line.startswith("up "))
         running.send_signal(sent)
-        assert running.wait(30) in ({status} if status is not None else {130, 1, -signal.SIGINT})
+        assert running.wait(120) in ({status} if status is not None else {130, 1, -signal.SIGINT})
     with pytest.raises(ProcessLookupError):
         os.kill(server, 0)
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.chat_nim import ChatNim
 from tests.contract_server import Family, HealthNim, Vista3dNim
-from tests.serving import command, environment, wait_until
+from tests.serving import PATIENCE_S, command, environment, wait_until
 from workbench.cli import main
 from workbench.domain.bench import Answered, BenchReport, spread, summarise
 from workbench.domain.errors import NimRejected
@@ -307,7 +307,7 @@ def test_ctrl_c_ends_it_with_what_was_measured(nim: ChatNim, tmp_path: Path) -> 
         asked = len(nim.posts())
         wait_until(lambda: len(nim.posts()) >= asked + 2 or process.poll() is not None)
         os.kill(process.pid, signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=PATIENCE_S)
     finally:
         if process.poll() is None:
             process.kill()

@@ -294,7 +294,7 @@ def test_a_refused_connection_is_a_mock_or_an_error_as_the_mode_table_says(
 def test_the_panel_follows_the_nims_by_itself(sit_down: Callable[..., Desk], strict: Server, nim: Vista3dNim) -> None:
     desk = sit_down(strict)
     chip = desk.page.locator("#nim-vista3d")
-    expect(chip).to_have_attribute("data-state", "available", timeout=30_000)
+    expect(chip).to_have_attribute("data-state", "available")
     expect(desk.page.locator("#nim-maisi")).to_have_attribute("data-state", "available")
     for gone in ("#nim-vila_m3", "#nim-llm"):
         expect(desk.page.locator(gone)).to_have_attribute("data-state", "unavailable")
@@ -304,12 +304,12 @@ def test_the_panel_follows_the_nims_by_itself(sit_down: Callable[..., Desk], str
     tab = desk.page.get_by_role("tab", name="Status").bounding_box()
     assert tab["x"] + tab["width"] <= desk.page.locator("#nim-vista3d").bounding_box()["x"]
     nim.switch(starting_s=300)
-    expect(chip).to_have_attribute("data-state", "starting", timeout=30_000)
+    expect(chip).to_have_attribute("data-state", "starting")
     desk.page.get_by_role("tab", name="Status").click()
     row = desk.page.locator("#status-table tr[data-service=vista3d]")
     expect(row).to_have_attribute("data-state", "starting")
     nim.switch()
-    expect(row).to_have_attribute("data-state", "available", timeout=30_000)
+    expect(row).to_have_attribute("data-state", "available")
     expect(row.locator("[data-cell=model]")).to_contain_text("fixture")
     desk.page.click("[data-more=vista3d]")
     expect(desk.page.locator("#status-more-vista3d")).to_contain_text(nim.url)
